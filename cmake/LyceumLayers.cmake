@@ -1,0 +1,80 @@
+# A folder is a layer: src/<layer>/*.cpp becomes lyceum_<layer>, which links to all layers declared
+# before it. That layers are declared from low to high is what keeps arrows pointing down at link
+# time; tests/house_test holds the same for #include.
+
+define_property(GLOBAL PROPERTY LYCEUM_LAYERS BRIEF_DOCS "layers, low to high")
+
+# One tiny library whose only purpose is to own the precompiled header that all layers reuse.
+function(lyceum_precompiled_header)
+  if(TARGET lyceum_pch)
+    return()
+  endif()
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/pch.cpp CONTENT "// owns the precompiled header\n")
+  add_library(lyceum_pch OBJECT ${CMAKE_BINARY_DIR}/generated/pch.cpp)
+  target_compile_options(lyceum_pch PRIVATE -Xclang -fno-pch-timestamp)
+  target_link_libraries(lyceum_pch PUBLIC lyceum_options Boost::headers fmt::fmt Threads::Threads)
+  set_target_properties(lyceum_pch PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_precompile_headers(lyceum_pch PRIVATE
+    <algorithm> <array> <chrono> <concepts> <cstddef> <cstdint> <deque> <functional> <map> <memory>
+    <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>
+    <boost/asio.hpp> <boost/asio/experimental/awaitable_operators.hpp> <boost/system/result.hpp>
+    <boost/uuid/uuid.hpp> <fmt/format.h>)
+endfunction()
+
+function(lyceum_use_precompiled_header target)
+  lyceum_precompiled_header()
+  target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
+  target_precompile_headers(${target} REUSE_FROM lyceum_pch)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+endfunction()
+
+function(lyceum_layer name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  get_property(below GLOBAL PROPERTY LYCEUM_LAYERS)
+  set(target lyceum_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_include_directories(${target} PUBLIC
+      $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lyceum>)
+    lyceum_use_precompiled_header(${target})
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:lyceum_options>)
+    target_link_libraries(${target} PUBLIC ${below} ${arg_LINK})
+    set_property(GLOBAL APPEND PROPERTY LYCEUM_LAYERS ${target})
+  endif()
+endfunction()
+
+# Every file under sql/, embedded and named by its path (tools/embed_sql.cpp).
+function(lyceum_embed_sql)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sql/*.sql)
+  set(out ${CMAKE_BINARY_DIR}/generated)
+  add_executable(embed_sql ${CMAKE_SOURCE_DIR}/tools/embed_sql.cpp)
+  target_link_libraries(embed_sql PRIVATE lyceum_options)
+  add_custom_command(
+    OUTPUT ${out}/sql/files.cpp ${out}/sql/statements.h
+    COMMAND embed_sql ${CMAKE_SOURCE_DIR}/sql ${out}/sql
+    DEPENDS embed_sql ${files}
+    COMMENT "Embedding sql/")
+  add_library(lyceum_sql STATIC ${out}/sql/files.cpp ${out}/sql/statements.h)
+  target_include_directories(lyceum_sql PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${out}>)
+  target_link_libraries(lyceum_sql PRIVATE $<BUILD_INTERFACE:lyceum_options>)
+  set_target_properties(lyceum_sql PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_property(GLOBAL APPEND PROPERTY LYCEUM_LAYERS lyceum_sql)
+endfunction()
+
+# The library for others: everything below cli/.
+function(lyceum_library)
+endfunction()
+
+# The one binary.
+function(lyceum_program)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/src/main.cpp)
+    get_property(layers GLOBAL PROPERTY LYCEUM_LAYERS)
+    add_executable(lyceum ${CMAKE_SOURCE_DIR}/src/main.cpp)
+    target_link_libraries(lyceum PRIVATE ${layers} lyceum_options)
+    set_target_properties(lyceum PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    install(TARGETS lyceum RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endfunction()

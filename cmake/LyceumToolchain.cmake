@@ -1,0 +1,30 @@
+# Warnings, sanitizers, linker and compiler cache: one interface target that every layer links.
+add_library(lyceum_options INTERFACE)
+target_compile_options(lyceum_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wimplicit-fallthrough -Werror)
+target_compile_definitions(lyceum_options INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_ARRAY _FORTIFY_SOURCE=2)
+
+if(LYCEUM_SANITIZE)
+  target_compile_options(lyceum_options INTERFACE
+    -fsanitize=${LYCEUM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -O1
+    -U_FORTIFY_SOURCE)
+  target_link_options(lyceum_options INTERFACE -fsanitize=${LYCEUM_SANITIZE})
+endif()
+
+find_program(LYCEUM_LLD NAMES ld.lld-19)
+if(LYCEUM_LLD)
+  target_link_options(lyceum_options INTERFACE -fuse-ld=${LYCEUM_LLD})
+endif()
+
+find_program(LYCEUM_CCACHE NAMES ccache)
+if(LYCEUM_CCACHE)
+  # base_dir makes hits independent of where the tree lies; the sloppiness is what clang's
+  # precompiled headers need (ccache manual, "Precompiled headers").
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
+      ${LYCEUM_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
