@@ -23,20 +23,18 @@ std::string_view name_of(ErrorCode code) {
 
 std::string Error::to_string() const {
   std::string out = message;
-  const auto add = [&out, first = true](std::string_view label, std::string_view value) mutable {
+  std::string details;
+  const auto add = [&details](std::string_view label, std::string_view value) {
     if (value.empty()) return;
-    out += first ? " (" : ", ";
-    first = false;
-    out += label;
-    out += value;
+    details += details.empty() ? " (" : ", ";
+    details += label;
+    details += value;
   };
-  const bool details =
-      !sqlstate.empty() || !statement.empty() || !node.empty() || may_have_taken_effect;
   add("SQLSTATE ", sqlstate);
   add("statement ", statement);
   add("on ", node);
   if (may_have_taken_effect) add("", "it may have taken effect");
-  if (details) out += ')';
+  if (!details.empty()) out += details + ')';
   if (!hint.empty()) {
     out += "; ";
     out += hint;
