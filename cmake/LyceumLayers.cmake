@@ -13,7 +13,6 @@ function(lyceum_precompiled_header)
   add_library(lyceum_pch OBJECT ${CMAKE_BINARY_DIR}/generated/pch.cpp)
   target_compile_options(lyceum_pch PRIVATE -Xclang -fno-pch-timestamp)
   target_link_libraries(lyceum_pch PUBLIC lyceum_options Boost::headers fmt::fmt Threads::Threads)
-  set_target_properties(lyceum_pch PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_precompile_headers(lyceum_pch PRIVATE
     <algorithm> <array> <chrono> <concepts> <cstddef> <cstdint> <deque> <functional> <map> <memory>
     <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>
@@ -25,7 +24,6 @@ function(lyceum_use_precompiled_header target)
   lyceum_precompiled_header()
   target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
   target_precompile_headers(${target} REUSE_FROM lyceum_pch)
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 endfunction()
 
 function(lyceum_layer name)
@@ -60,7 +58,6 @@ function(lyceum_embed_sql)
   target_include_directories(lyceum_sql PUBLIC
     $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${out}>)
   target_link_libraries(lyceum_sql PRIVATE $<BUILD_INTERFACE:lyceum_options>)
-  set_target_properties(lyceum_sql PROPERTIES POSITION_INDEPENDENT_CODE ON)
   set_property(GLOBAL APPEND PROPERTY LYCEUM_LAYERS lyceum_sql)
 endfunction()
 

@@ -2,7 +2,9 @@
 add_library(lyceum_options INTERFACE)
 target_compile_options(lyceum_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wimplicit-fallthrough -Werror)
+  -Wimplicit-fallthrough -Werror
+  # One code model for libraries and programs, so that all can share the precompiled header.
+  -fPIC)
 target_compile_definitions(lyceum_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_ARRAY _FORTIFY_SOURCE=2)
 
