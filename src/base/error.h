@@ -32,11 +32,11 @@ enum class ErrorCode {
 // redacts first.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string message;    // what failed and why, one sentence without a final full stop
-  std::string hint;       // what to do about it; may be empty
-  std::string sqlstate;   // five characters as the server sent them, or empty
-  std::string statement;  // the statement's name, or empty
-  std::string node;       // host:port/database of the server, or empty
+  std::string message = {};    // what failed and why, one sentence without a final full stop
+  std::string hint = {};       // what to do about it; may be empty
+  std::string sqlstate = {};   // five characters as the server sent them, or empty
+  std::string statement = {};  // the statement's name, or empty
+  std::string node = {};       // host:port/database of the server, or empty
   // Whether the failed operation may nevertheless have taken effect on the server. False only where
   // that is certain: such an operation may be repeated without harm.
   bool may_have_taken_effect = false;
