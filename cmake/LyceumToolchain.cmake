@@ -2,7 +2,7 @@
 add_library(lyceum_options INTERFACE)
 target_compile_options(lyceum_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wimplicit-fallthrough -Werror
+  -Wimplicit-fallthrough -Wno-missing-designated-field-initializers -Werror
   # One code model for libraries and programs, so that all can share the precompiled header.
   -fPIC)
 target_compile_definitions(lyceum_options INTERFACE

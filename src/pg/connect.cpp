@@ -1,0 +1,216 @@
+// Connection::connect: hosts in turn, names resolved without blocking, the socket handed to Asio and
+// back at every step.
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "pg/connection.h"
+
+namespace lyceum::pg {
+namespace {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::use_awaitable;
+using boost::system::error_code;
+
+struct Host {
+  std::string host;
+  std::string address;  // numeric; empty for a socket directory
+  std::string port;
+};
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> parts;
+  while (true) {
+    const auto comma = list.find(',');
+    parts.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+bool is_socket_directory(std::string_view host) {
+  return host.empty() || host[0] == '/' || host[0] == '@';
+}
+
+// The hosts of a target, one entry per address. Names are resolved here because libpq would block.
+awaitable<std::vector<Host>> resolve(const Target& target, std::string& problem) {
+  const auto hosts = split(target.get("host"));
+  const auto addresses = split(target.get("hostaddr"));
+  const auto ports = split(target.get("port"));
+  const auto count = std::max(hosts.size(), addresses.size());
+  std::vector<Host> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    Host entry{.host = i < hosts.size() ? hosts[i] : "",
+               .address = i < addresses.size() ? addresses[i] : "",
+               .port = ports.size() == 1 ? ports[0] : i < ports.size() ? ports[i] : ""};
+    if (!entry.address.empty() || is_socket_directory(entry.host)) {
+      out.push_back(std::move(entry));
+      continue;
+    }
+    asio::ip::tcp::resolver resolver(co_await asio::this_coro::executor);
+    error_code error;
+    const auto found = co_await resolver.async_resolve(
+        entry.host, "", asio::redirect_error(use_awaitable, error));
+    if (error) {
+      problem = fmt::format("host name '{}' cannot be resolved: {}", entry.host, error.message());
+      continue;
+    }
+    for (const auto& result : found) {
+      entry.address = result.endpoint().address().to_string();
+      out.push_back(entry);
+    }
+  }
+  co_return out;
+}
+
+std::string hint_for(std::string_view sqlstate, std::string_view message) {
+  if (sqlstate == "28P01" || message.find("password authentication failed") != message.npos) {
+    return "check the user and the password in the connection string";
+  }
+  if (sqlstate == "3D000" || message.find("does not exist") != message.npos) {
+    return "create it, or correct the connection string";
+  }
+  if (sqlstate == "53300" || message.find("too many clients") != message.npos ||
+      message.find("remaining connection slots") != message.npos) {
+    return "lower connection_limit or raise the server's max_connections";
+  }
+  if (message.find("no pg_hba.conf entry") != message.npos) {
+    return "add a line for this user, database and address to pg_hba.conf";
+  }
+  return "check that the server runs and that the address is right";
+}
+
+}  // namespace
+
+awaitable<Result<std::shared_ptr<Connection>>> Connection::connect(asio::any_io_executor executor,
+                                                                   Options options) {
+  std::shared_ptr<Connection> connection(new Connection(executor, options.target.node));
+  auto opened = co_await connection->open(std::move(options));
+  if (opened.has_error()) co_return opened.error();
+  co_return connection;
+}
+
+awaitable<Result<void>> Connection::open(Options options) {
+  std::string problem;
+  const auto hosts = co_await resolve(options.target, problem);
+  Error error{.code = ErrorCode::kConnect,
+              .message = "cannot connect: " + problem,
+              .hint = hint_for("", problem),
+              .node = node_};
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    auto target = options.target;
+    target.set("host", hosts[i].host);
+    target.set("hostaddr", hosts[i].address);
+    target.set("port", hosts[i].port);
+    if (target.get("application_name").empty()) {
+      target.set("application_name", options.application_name);
+    }
+    target.set("client_encoding", "UTF8");
+    // Kerberos files are read in the foreground; nobody here asks for that encryption.
+    if (target.get("gssencmode").empty()) target.set("gssencmode", "disable");
+    std::vector<const char*> keys, values;
+    for (const auto& [key, value] : target.keywords) {
+      if (value.empty()) continue;
+      keys.push_back(key.c_str());
+      values.push_back(value.c_str());
+    }
+    keys.push_back(nullptr);
+    values.push_back(nullptr);
+
+    auto deadline = options.deadline;
+    if (deadline != kNoDeadline && hosts.size() > 1) {
+      // A host that swallows everything leaves time for those after it.
+      const auto now = std::chrono::steady_clock::now();
+      deadline = now + (deadline - now) / static_cast<int>(hosts.size() - i);
+    }
+    connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
+    if (!connection_) throw std::bad_alloc();
+    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+    auto connected = co_await poll_until_connected(deadline);
+    if (connected.has_value()) {
+      PQsetNoticeReceiver(
+          connection_.get(),
+          [](void* self, const PGresult* result) {
+            auto& connection = *static_cast<Connection*>(self);
+            if (!connection.on_notice_) return;
+            const auto text = [&](int code) -> std::string {
+              const char* value = PQresultErrorField(result, code);
+              return value == nullptr ? "" : value;
+            };
+            connection.on_notice_(text(PG_DIAG_SEVERITY_NONLOCALIZED),
+                                  text(PG_DIAG_MESSAGE_PRIMARY));
+          },
+          this);
+      PQsetnonblocking(connection_.get(), 1);
+      canceller_.emplace(connection_.get());
+      connected_at_ = std::chrono::steady_clock::now();
+      enter_pipeline();
+      co_return Result<void>{};
+    }
+    error = connected.error();
+    connection_.reset();
+  }
+  closed_ = true;
+  co_return error;
+}
+
+awaitable<Result<void>> Connection::poll_until_connected(SteadyTime deadline) {
+  // Two waits raced against each other need no shared flag here: the timer only ever cancels the
+  // descriptor's wait.
+  bool late = false;
+  asio::steady_timer timer(executor_);
+  std::shared_ptr<void> alive = std::make_shared<int>();
+  if (deadline != kNoDeadline) {
+    timer.expires_at(deadline);
+    timer.async_wait([this, &late, weak = std::weak_ptr<void>(alive)](error_code error) {
+      if (error || weak.expired()) return;
+      late = true;
+      if (descriptor_.is_open()) descriptor_.cancel();
+    });
+  }
+  auto status = PGRES_POLLING_WRITING;
+  while (PQstatus(connection_.get()) != CONNECTION_BAD && !late) {
+    // The socket may be another one at every step, even under the same number: Asio gets it for
+    // one wait only.
+    assign_socket();
+    error_code error;
+    co_await descriptor_.async_wait(status == PGRES_POLLING_READING
+                                        ? asio::posix::stream_descriptor::wait_read
+                                        : asio::posix::stream_descriptor::wait_write,
+                                    asio::redirect_error(use_awaitable, error));
+    release_socket();
+    if (late) break;
+    status = PQconnectPoll(connection_.get());
+    if (status == PGRES_POLLING_OK) {
+      assign_socket();
+      co_return Result<void>{};
+    }
+    if (status == PGRES_POLLING_FAILED) break;
+  }
+  if (late) {
+    co_return Error{.code = ErrorCode::kTimeout,
+                    .message = "cannot connect: the server did not answer in time",
+                    .hint = "check the address and the network, or raise connect_timeout",
+                    .node = node_};
+  }
+  // libpq 15 keeps no SQLSTATE of a failed connect; its text names host and reason and no secret.
+  std::string message = PQerrorMessage(connection_.get());
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  for (auto& c : message) {
+    if (c == '\n') c = ' ';
+  }
+  Error error{.code = ErrorCode::kConnect,
+              .message = "cannot connect: " + message,
+              .hint = hint_for("", message),
+              .node = node_};
+  co_return error;
+}
+
+}  // namespace lyceum::pg

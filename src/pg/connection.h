@@ -1,0 +1,252 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/container/static_vector.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/statement.h"
+#include "pg/cancel.h"
+#include "pg/params.h"
+#include "pg/rows.h"
+#include "pg/target.h"
+
+struct pg_conn;
+
+namespace lyceum::pg {
+
+inline constexpr SteadyTime kNoDeadline = SteadyTime::max();
+
+// One statement on its way: what is sent before one Sync, and who is told of the answer. The
+// statement, the parameters and the tenant are the sender's and live until finished() is called or
+// the exchange is abandoned.
+class Exchange {
+ public:
+  Exchange(const Statement& statement, const Params& params, const Uuid* tenant)
+      : statement_(&statement), params_(&params), tenant_(tenant) {}
+  virtual ~Exchange() = default;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Called once, on the connection's thread, when the server has answered the Sync (a write is then
+  // committed) or when it is certain that it never will. May destroy the exchange.
+  virtual void finished(Result<Rows> result) = 0;
+
+  [[nodiscard]] const Statement& statement() const { return *statement_; }
+  [[nodiscard]] const Params& params() const { return *params_; }
+  [[nodiscard]] const Uuid* tenant() const { return tenant_; }
+
+  SteadyTime sent_at{};     // handed to the socket
+  SteadyTime started_at{};  // first in line at the server: earliest it can have started
+  SteadyTime ended_at{};
+
+ private:
+  const Statement* statement_;
+  const Params* params_;
+  const Uuid* tenant_;
+};
+
+// What arrived outside of any answer.
+struct Notification {
+  std::string channel;
+  std::string payload;
+  int server_process = 0;
+};
+
+// One connection to one server, in pipeline mode: statements are sent as they come, each followed
+// by its own Sync, so each is a transaction of its own and its failure touches no other; answers
+// come back in order. Statements are prepared on first use and prepared anew when the server has
+// forgotten them (26000) or their result has changed shape (0A000).
+//
+// All members belong to the thread that runs the executor.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  struct Options {
+    Target target;
+    std::string application_name = "lyceum";
+    SteadyTime deadline = kNoDeadline;  // for connecting
+  };
+
+  // Connects; several hosts are tried in turn, names are resolved without blocking.
+  // Errors: kConnect with the server's SQLSTATE where it sent one, kTimeout.
+  [[nodiscard]] static boost::asio::awaitable<Result<std::shared_ptr<Connection>>> connect(
+      boost::asio::any_io_executor executor, Options options);
+
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // ── pipelined ────────────────────────────────────────────────────────────────────────────────
+
+  // Sends. Where the connection is closed the exchange is finished at once.
+  void submit(Exchange& exchange);
+
+  // Forgets who waits: finished() will not be called. The statement runs on at the server.
+  void abandon(Exchange& exchange);
+
+  // Exchanges sent and not yet answered, abandoned ones included.
+  [[nodiscard]] std::size_t depth() const { return slots_.size(); }
+  // The one the server is at; null where there is none or it was abandoned.
+  [[nodiscard]] const Exchange* head() const {
+    return slots_.empty() ? nullptr : slots_.front().exchange;
+  }
+  // Since when the server has been at its current statement.
+  [[nodiscard]] SteadyTime head_since() const {
+    return slots_.empty() ? SteadyTime::max() : slots_.front().started_at;
+  }
+
+  // Sends a statement and waits for its answer. A tenant, where given, is set for the statement
+  // alone, in the same round trip. Past the deadline the statement is cancelled on the server; if
+  // no answer comes to that either, the connection is closed.
+  // Errors: kSql, kTimeout, kConnectionLost, kInDoubt (a write whose answer never came).
+  [[nodiscard]] boost::asio::awaitable<Result<Rows>> execute(const Statement& statement,
+                                                             const Params& params = {},
+                                                             SteadyTime deadline = kNoDeadline,
+                                                             const Uuid* tenant = nullptr);
+
+  // Asks the server to cancel what it runs for this connection. False where no request was sent.
+  bool cancel();
+  // A cancel has been sent and may still hit something.
+  [[nodiscard]] bool cancel_under_way() const { return canceller_ && canceller_->under_way(); }
+  [[nodiscard]] SteadyTime last_cancel() const { return last_cancel_; }
+
+  // ── one at a time: only while nothing is in flight ──────────────────────────────────────────
+
+  // Runs SQL text of any number of statements by the simple protocol; a text of several is one
+  // transaction unless it says otherwise. Gives each statement's rows (in text format, so to be
+  // read as strings).
+  [[nodiscard]] boost::asio::awaitable<Result<std::vector<Rows>>> script(
+      std::string sql, SteadyTime deadline = kNoDeadline);
+
+  // COPY … FROM STDIN: begin, then write any number of pieces, then finish (rows copied) or abort
+  // (the server forgets all of it). After an error nothing of it is stored and the connection is
+  // usable again unless closed() says otherwise.
+  [[nodiscard]] boost::asio::awaitable<Result<void>> copy_in_begin(std::string sql);
+  [[nodiscard]] boost::asio::awaitable<Result<void>> copy_in_write(std::string_view bytes);
+  [[nodiscard]] boost::asio::awaitable<Result<std::int64_t>> copy_in_finish();
+  [[nodiscard]] boost::asio::awaitable<void> copy_in_abort(std::string reason);
+
+  // COPY … TO STDOUT: calls `take` with each piece as the server sends it (a row each); returns the
+  // number of rows.
+  [[nodiscard]] boost::asio::awaitable<Result<std::int64_t>> copy_out(
+      std::string sql, std::function<void(std::string_view)> take);
+
+  // ── state ───────────────────────────────────────────────────────────────────────────────────
+
+  // Says that statements now stand inside a transaction block, where a failed one must not be
+  // prepared and run again by itself.
+  void set_in_transaction(bool value) { in_transaction_ = value; }
+  // The server's word: a transaction block is open (also a failed one).
+  [[nodiscard]] bool transaction_open() const;
+
+  void on_notification(std::function<void(Notification)> handler);
+  void on_notice(std::function<void(std::string severity, std::string message)> handler);
+  // Called once when the connection is lost or closed while it was thought usable.
+  void on_closed(std::function<void(const Error&)> handler) { on_closed_ = std::move(handler); }
+
+  void close();
+  [[nodiscard]] bool closed() const { return closed_; }
+  [[nodiscard]] const std::string& node() const { return node_; }
+  [[nodiscard]] int server_version() const;  // 150004 for 15.4
+  [[nodiscard]] int server_process() const;
+  [[nodiscard]] std::string_view parameter(const char* name) const;  // as reported by the server
+  [[nodiscard]] SteadyTime connected_at() const { return connected_at_; }
+  [[nodiscard]] pg_conn* native() { return connection_.get(); }
+
+ private:
+  enum class Step : std::uint8_t { prepare_tenant, set_tenant, prepare, run };
+  struct Prepared {
+    std::string_view text;
+    std::vector<Oid> types;
+    std::string server_name;
+  };
+  struct Slot {
+    Exchange* exchange;  // null once abandoned
+    Access access;
+    boost::container::static_vector<Step, 4> steps;
+    std::size_t step = 0;
+    bool healed = false;      // has been prepared anew once already
+    bool completed = false;   // the statement ran to its end; only the Sync is missing
+    std::optional<Error> error;
+    Rows rows;
+    SteadyTime started_at{};
+  };
+  struct Finished {
+    Exchange* exchange;
+    Result<Rows> result;
+  };
+  struct Finish {
+    void operator()(pg_conn* connection) const;
+  };
+
+  Connection(boost::asio::any_io_executor executor, std::string node);
+
+  boost::asio::awaitable<Result<void>> open(Options options);
+  boost::asio::awaitable<Result<void>> poll_until_connected(SteadyTime deadline);
+  void assign_socket();
+  void release_socket();
+
+  void send(Exchange& exchange, bool healed);
+  bool send_steps(Slot& slot, const Statement& statement, const Params& params, const Uuid* tenant);
+  Prepared* find_prepared(const Statement& statement, const Params& params);
+  void forget_prepared(const Statement& statement);
+  void arm_read();
+  void arm_write();
+  void on_readable();
+  void read_results();
+  void take_result(pg_result* result);
+  void finish_head();
+  void deliver();
+  void flush();
+  void lose(Error error);
+
+  boost::asio::awaitable<Result<void>> leave_pipeline();
+  void enter_pipeline();
+  boost::asio::awaitable<bool> wait_readable(SteadyTime deadline);
+  boost::asio::awaitable<Result<void>> flush_all();
+  boost::asio::awaitable<Result<pg_result*>> next_result(SteadyTime deadline);
+  boost::asio::awaitable<Result<void>> finish_simple(SteadyTime deadline);
+
+  Error make_error(const pg_result* result, const Statement* statement) const;
+  Error lost_error(const Statement* statement) const;
+
+  boost::asio::any_io_executor executor_;
+  boost::asio::posix::stream_descriptor descriptor_;
+  std::unique_ptr<pg_conn, Finish> connection_;
+  std::string node_;
+  std::optional<Canceller> canceller_;
+  SteadyTime last_cancel_ = SteadyTime::min();
+  SteadyTime connected_at_{};
+
+  std::deque<Slot> slots_;
+  std::deque<Finished> finished_;
+  std::unordered_map<std::string, std::vector<Prepared>> prepared_;
+  std::uint64_t next_name_ = 0;
+  bool tenant_prepared_ = false;
+  bool in_transaction_ = false;
+  bool pipeline_ = false;
+  bool read_armed_ = false;
+  bool write_armed_ = false;
+  bool delivering_ = false;
+#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
+  bool flush_posted_ = false;
+#endif
+  bool closed_ = false;
+  std::optional<Error> fatal_;  // the server's farewell
+
+  std::function<void(Notification)> on_notification_;
+  std::function<void(std::string, std::string)> on_notice_;
+  std::function<void(const Error&)> on_closed_;
+};
+
+}  // namespace lyceum::pg
