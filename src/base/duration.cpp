@@ -1,9 +1,8 @@
 #include "base/duration.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdint>
+#include <fmt/format.h>
 #include <limits>
 #include <utility>
 
@@ -12,10 +11,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::pair<std::string_view, Duration>, 7> kUnits = {{
-    {"d", 24h}, {"h", 1h}, {"m", 1min}, {"s", 1s}, {"ms", 1ms}, {"us", 1us}, {"ns", 1ns}}};
+constexpr std::array<std::pair<std::string_view, Duration>, 7> kUnits = {
+    {{"d", 24h}, {"h", 1h}, {"m", 1min}, {"s", 1s}, {"ms", 1ms}, {"us", 1us}, {"ns", 1ns}}};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 }  // namespace
 
@@ -73,7 +74,11 @@ std::string format_rounded(Duration duration) {
   const auto in = [&](double length, std::string_view label) {
     const double value = ns / length;
     const double magnitude = size / length;
-    return fmt::format("{:.{}f}{}", value, magnitude < 9.995 ? 2 : magnitude < 99.95 ? 1 : 0, label);
+    return fmt::format("{:.{}f}{}", value,
+                       magnitude < 9.995   ? 2
+                       : magnitude < 99.95 ? 1
+                                           : 0,
+                       label);
   };
   if (size == 0) return "0s";
   if (size < 1e3) return fmt::format("{}ns", duration.count());

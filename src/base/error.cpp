@@ -4,19 +4,32 @@ namespace lyceum {
 
 std::string_view name_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kSql: return "sql";
-    case ErrorCode::kConnect: return "connect";
-    case ErrorCode::kConnectionLost: return "connection_lost";
-    case ErrorCode::kTimeout: return "timeout";
-    case ErrorCode::kQueueFull: return "queue_full";
-    case ErrorCode::kShuttingDown: return "shutting_down";
-    case ErrorCode::kInDoubt: return "in_doubt";
-    case ErrorCode::kBadInput: return "bad_input";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kConflict: return "conflict";
-    case ErrorCode::kConfiguration: return "configuration";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kSql:
+      return "sql";
+    case ErrorCode::kConnect:
+      return "connect";
+    case ErrorCode::kConnectionLost:
+      return "connection_lost";
+    case ErrorCode::kTimeout:
+      return "timeout";
+    case ErrorCode::kQueueFull:
+      return "queue_full";
+    case ErrorCode::kShuttingDown:
+      return "shutting_down";
+    case ErrorCode::kInDoubt:
+      return "in_doubt";
+    case ErrorCode::kBadInput:
+      return "bad_input";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kConfiguration:
+      return "configuration";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }
@@ -42,7 +55,8 @@ std::string Error::to_string() const {
   return out;
 }
 
-Exception::Exception(Error error) : std::runtime_error(error.to_string()), error_(std::move(error)) {}
+Exception::Exception(Error error)
+    : std::runtime_error(error.to_string()), error_(std::move(error)) {}
 
 void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw Exception(error);

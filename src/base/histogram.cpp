@@ -88,8 +88,8 @@ std::uint64_t Histogram::quantile(double q) const {
   if (values == 0) return 0;
   const double part = std::clamp(std::isnan(q) ? 0.0 : q, 0.0, 1.0);
   const double exact_rank = std::ceil(part * static_cast<double>(values));
-  const auto rank = std::max<std::uint64_t>(
-      1, exact_rank >= static_cast<double>(values) ? values
+  const auto rank = std::max<std::uint64_t>(1, exact_rank >= static_cast<double>(values)
+                                                   ? values
                                                    : static_cast<std::uint64_t>(exact_rank));
   if (rank == 1) return min();
   if (rank == values) return max();

@@ -14,8 +14,8 @@ namespace lyceum {
 // The layout is that of HDR Histogram (Gil Tene, hdrhistogram.org): values below 64 have a bucket
 // each; above, every power of two is cut into 64 buckets of equal width. A bucket [low, low + w)
 // therefore has w <= low / 64, and its middle is within w / 2 <= low / 128 of each value in it: a
-// quantile is off by at most 1/128 = 0.79 %, for every value of 64 bits. count, sum, min and max are
-// exact (the sum modulo 2^64, which is 584 years of nanoseconds).
+// quantile is off by at most 1/128 = 0.79 %, for every value of 64 bits. count, sum, min and max
+// are exact (the sum modulo 2^64, which is 584 years of nanoseconds).
 //
 // Memory: 504 bytes, and 512 more for every power of two that was ever hit, allocated when it is
 // hit first: a histogram of latencies that spread over 0.1 to 10 ms takes about 4 kB. All 59 blocks
@@ -59,9 +59,9 @@ class Histogram {
   [[nodiscard]] std::uint64_t max() const { return max_.load(std::memory_order_relaxed); }
   [[nodiscard]] double mean() const;
 
-  // The value that a part q (0 to 1; beyond is taken as the nearer end) of all values do not exceed:
-  // the value of rank ceil(q * count) among the sorted values (nearest rank), within 0.79 %. The
-  // first and the last rank are exact.
+  // The value that a part q (0 to 1; beyond is taken as the nearer end) of all values do not
+  // exceed: the value of rank ceil(q * count) among the sorted values (nearest rank), within 0.79
+  // %. The first and the last rank are exact.
   [[nodiscard]] std::uint64_t quantile(double q) const;
 
   // How many values are at most this one, counting by buckets: exact where `value` is the last of

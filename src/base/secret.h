@@ -1,7 +1,6 @@
 #pragma once
 
 #include <fmt/format.h>
-
 #include <ostream>
 #include <string>
 #include <string_view>

@@ -63,9 +63,15 @@ std::size_t hash_of(const Statement* statement) {
 
 }  // namespace
 
-Duration CallStatistics::total_duration() const { return as_duration(total.sum()); }
-Duration CallStatistics::min_duration() const { return as_duration(total.min()); }
-Duration CallStatistics::max_duration() const { return as_duration(total.max()); }
+Duration CallStatistics::total_duration() const {
+  return as_duration(total.sum());
+}
+Duration CallStatistics::min_duration() const {
+  return as_duration(total.min());
+}
+Duration CallStatistics::max_duration() const {
+  return as_duration(total.max());
+}
 Duration CallStatistics::avg_duration() const {
   return total.count() == 0 ? Duration{} : as_duration(total.sum() / total.count());
 }
@@ -73,8 +79,12 @@ double CallStatistics::success_rate() const {
   if (total_executions == 0) return 1;
   return static_cast<double>(success_count) / static_cast<double>(total_executions);
 }
-Duration CallStatistics::percentile(double q) const { return as_duration(total.quantile(q)); }
-Duration CallStatistics::queue_percentile(double q) const { return as_duration(queue.quantile(q)); }
+Duration CallStatistics::percentile(double q) const {
+  return as_duration(total.quantile(q));
+}
+Duration CallStatistics::queue_percentile(double q) const {
+  return as_duration(queue.quantile(q));
+}
 Duration CallStatistics::server_percentile(double q) const {
   return as_duration(server.quantile(q));
 }
@@ -91,7 +101,9 @@ struct CallFigures::ErrorCounts {
   std::array<Slot, 32> slots;
 };
 
-CallFigures::~CallFigures() { delete error_counts_.load(memory_order_relaxed); }
+CallFigures::~CallFigures() {
+  delete error_counts_.load(memory_order_relaxed);
+}
 
 void CallFigures::record(const FinishedStatement& call) {
   total_.record(nanoseconds(call.total));

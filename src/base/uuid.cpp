@@ -32,7 +32,9 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
   return out;
 }
 
-std::string to_string(const Uuid& uuid) { return boost::uuids::to_string(uuid); }
+std::string to_string(const Uuid& uuid) {
+  return boost::uuids::to_string(uuid);
+}
 
 Uuid random_uuid() {
   // The generator is not safe to share between threads, and opening it costs a system call.

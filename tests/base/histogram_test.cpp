@@ -1,8 +1,7 @@
 #include "base/histogram.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+#include <gtest/gtest.h>
 #include <limits>
 #include <random>
 #include <thread>
@@ -10,7 +9,8 @@
 namespace lyceum {
 namespace {
 
-constexpr std::array kQuantiles = {0.0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0};
+constexpr std::array kQuantiles = {0.0,  0.001, 0.01, 0.1,  0.25,  0.5,
+                                   0.75, 0.9,   0.95, 0.99, 0.999, 1.0};
 
 // The oracle: nearest rank over the sorted values.
 std::uint64_t exact_quantile(const std::vector<std::uint64_t>& sorted, double q) {
@@ -25,7 +25,9 @@ double relative_error(std::uint64_t got, std::uint64_t exact) {
 }
 
 std::uint64_t as_value(double x) {
-  return x <= 0 ? 0 : x >= 1e18 ? std::uint64_t{1000000000000000000} : static_cast<std::uint64_t>(x);
+  return x <= 0      ? 0
+         : x >= 1e18 ? std::uint64_t{1000000000000000000}
+                     : static_cast<std::uint64_t>(x);
 }
 
 std::vector<std::vector<std::uint64_t>> samples() {
@@ -35,9 +37,13 @@ std::vector<std::vector<std::uint64_t>> samples() {
       [&] { return as_value(std::exponential_distribution<>(1e-6)(random)); },
       [&] { return as_value(std::lognormal_distribution<>(13, 2.5)(random)); },
       [&] { return as_value(std::exp2(std::uniform_real_distribution<>(0, 63)(random))); },
-      [&] { return as_value(1e5 / std::pow(std::uniform_real_distribution<>(1e-9, 1)(random), 1.3)); },
+      [&] {
+        return as_value(1e5 / std::pow(std::uniform_real_distribution<>(1e-9, 1)(random), 1.3));
+      },
       [&] { return std::uint64_t{random() % 100}; },
-      [&] { return random() % 2 == 0 ? 120'000 + random() % 1000 : 3'000'000'000 + random() % 1000; },
+      [&] {
+        return random() % 2 == 0 ? 120'000 + random() % 1000 : 3'000'000'000 + random() % 1000;
+      },
       [&] { return std::uint64_t{random()}; },
       [&] { return std::uint64_t{777'777}; }};
   std::vector<std::vector<std::uint64_t>> all;

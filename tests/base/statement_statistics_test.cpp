@@ -1,8 +1,7 @@
 #include "base/statement_statistics.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+#include <gtest/gtest.h>
 #include <random>
 #include <thread>
 
@@ -76,8 +75,7 @@ TEST(StatementStatistics, AreTheGuidesFiguresByHand) {
   EXPECT_EQ(read.server.count(), 3U) << "a call that was never sent has no server time";
   EXPECT_EQ(read.server_percentile(1), 5ms);
   EXPECT_EQ(read.queue_percentile(0), 1ms);
-  EXPECT_EQ(read.errors,
-            (std::map<std::string, std::uint64_t>{{"23505", 1}, {"timeout", 1}}));
+  EXPECT_EQ(read.errors, (std::map<std::string, std::uint64_t>{{"23505", 1}, {"timeout", 1}}));
   EXPECT_EQ(all[1].name, "test.write");
   EXPECT_EQ(all[1].total_executions, 1U);
 }
@@ -146,8 +144,8 @@ TEST(StatementStatistics, AgreeWithPlainSumsOverAllWorkers) {
       std::uint64_t sum = 0;
       for (const auto total : want.totals) sum += total;
       EXPECT_EQ(static_cast<std::uint64_t>(one.total_duration().count()), sum);
-      const auto rank = static_cast<std::size_t>(
-          std::ceil(0.95 * static_cast<double>(want.totals.size())));
+      const auto rank =
+          static_cast<std::size_t>(std::ceil(0.95 * static_cast<double>(want.totals.size())));
       const auto exact = static_cast<double>(want.totals[rank - 1]);
       EXPECT_NEAR(static_cast<double>(one.percentile(0.95).count()), exact, exact * 0.01);
     }

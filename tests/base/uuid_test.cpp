@@ -1,7 +1,6 @@
 #include "base/uuid.h"
 
 #include <gtest/gtest.h>
-
 #include <set>
 
 namespace lyceum {
@@ -15,12 +14,11 @@ TEST(Uuid, ParsesTheCanonicalFormInEitherCase) {
 }
 
 TEST(Uuid, RefusesEverythingElse) {
-  for (const char* bad : {"", "0190c0de", "{0190c0de-1234-4abc-8def-00112233aaff}",
-                          "0190c0de12344abc8def00112233aaff", "0190c0de-1234-4abc-8def-00112233aaf",
-                          "0190c0de-1234-4abc-8def-00112233aafff",
-                          "0190c0de-1234-4abc-8def-00112233aag0",
-                          "0190c0de_1234-4abc-8def-00112233aaff",
-                          "0190c0de-12-34-4abc-8def-00112233aaf"}) {
+  for (const char* bad :
+       {"", "0190c0de", "{0190c0de-1234-4abc-8def-00112233aaff}",
+        "0190c0de12344abc8def00112233aaff", "0190c0de-1234-4abc-8def-00112233aaf",
+        "0190c0de-1234-4abc-8def-00112233aafff", "0190c0de-1234-4abc-8def-00112233aag0",
+        "0190c0de_1234-4abc-8def-00112233aaff", "0190c0de-12-34-4abc-8def-00112233aaf"}) {
     EXPECT_FALSE(parse_uuid(bad)) << bad;
   }
 }
