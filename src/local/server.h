@@ -1,0 +1,145 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/secret.h"
+#include "local/binaries.h"
+#include "local/process.h"
+
+namespace lyceum::local {
+
+// What a server was made as. What it is now, after a promotion perhaps, says Server::is_replica().
+enum class Role { kPrimary, kReplica, kShard };
+
+[[nodiscard]] std::string_view name_of(Role role);
+
+// How to stop: fast ends the sessions, rolls back what they had open and writes a checkpoint;
+// immediate leaves as in a crash, and the next start recovers.
+enum class StopMode { kFast, kImmediate };
+
+// Every server of a local cluster has this superuser and this database.
+inline constexpr std::string_view kSuperuser = "postgres";
+inline constexpr std::string_view kDatabase = "lyceum";
+
+// What the servers of one local cluster share.
+struct ServerContext {
+  std::string cluster;  // the cluster's name
+  Binaries binaries;
+  Account account;
+  Secret password;  // of the superuser, over TCP
+  // False: fsync and full-page writes are off. What was committed survives the death of any process
+  // but not of the machine.
+  bool durable = true;
+  std::map<std::string, std::string> settings;  // added to postgresql.conf, on every server
+  std::chrono::milliseconds timeout = std::chrono::seconds(60);  // for each start, stop, promotion
+};
+
+// What tells one server from the others; kept in the manifest.
+struct ServerFacts {
+  std::string name;  // primary, replica-1, shard-0: also its directory's name
+  Role role = Role::kPrimary;
+  int port = 0;  // on 127.0.0.1 and in the socket's name
+  std::filesystem::path socket_directory;
+};
+
+// One PostgreSQL server: its processes and its files. Control is by signals and files, so it works
+// on a server that answers no query. One thread at a time may use an object; objects of different
+// servers are independent.
+class Server {
+ public:
+  Server(std::shared_ptr<const ServerContext> context, ServerFacts facts,
+         std::filesystem::path directory, std::optional<ServerFacts> upstream = std::nullopt);
+
+  [[nodiscard]] const std::string& name() const { return facts_.name; }
+  [[nodiscard]] Role role() const { return facts_.role; }
+  [[nodiscard]] const ServerFacts& facts() const { return facts_; }
+  [[nodiscard]] int port() const { return facts_.port; }
+  [[nodiscard]] const std::filesystem::path& socket_directory() const {
+    return facts_.socket_directory;
+  }
+  [[nodiscard]] std::filesystem::path data_directory() const { return directory_ / "data"; }
+  [[nodiscard]] std::filesystem::path log_path() const { return directory_ / "log"; }
+
+  // A libpq URI over the Unix socket. It holds no secret: only the owner of the server (and root)
+  // can enter the socket's directory, and that is what admits.
+  [[nodiscard]] std::string url(std::string_view database = kDatabase) const;
+  // A libpq URI over TCP on 127.0.0.1; it holds the password.
+  [[nodiscard]] std::string tcp_url(std::string_view database = kDatabase) const;
+  // The same through something that listens on another port of 127.0.0.1.
+  [[nodiscard]] std::string tcp_url_through(int other_port,
+                                            std::string_view database = kDatabase) const;
+  // psql on that database, ready to execute; arguments are appended.
+  [[nodiscard]] Command psql(std::string_view database = kDatabase,
+                             std::vector<std::string> arguments = {}) const;
+  // Runs SQL by psql over the socket, stopping at the first error (kSql), outside a transaction.
+  // The answer is psql's unaligned output without headings.
+  [[nodiscard]] Result<std::string> query(const std::string& sql,
+                                          std::string_view database = "postgres") const;
+
+  // The postmaster's process id, or nothing where it does not run. A process id that another
+  // program has got since does not count.
+  [[nodiscard]] std::optional<pid_t> pid() const;
+  [[nodiscard]] bool is_running() const { return pid().has_value(); }
+  // The postmaster and all its processes, also those that outlived a killed postmaster.
+  [[nodiscard]] std::vector<pid_t> processes() const;
+  // Whether it follows a primary now (or would, when started).
+  [[nodiscard]] bool is_replica() const;
+
+  // Whether the data directory is there and complete.
+  [[nodiscard]] bool is_made() const;
+  // Makes the data directory: initdb, or for a replica pg_basebackup from its running primary over
+  // a replication slot of its own. What a killed run left half made is removed first.
+  [[nodiscard]] Result<void> make();
+
+  // Each of these is done when it returns: started means that it accepts connections (or, for a
+  // paused or broken cluster, an error after the context's timeout); stopped means that no process
+  // of it is left. Starting a running server and stopping a stopped one do nothing.
+  [[nodiscard]] Result<void> start();
+  [[nodiscard]] Result<void> stop(StopMode mode = StopMode::kFast);
+  [[nodiscard]] Result<void> restart(StopMode mode = StopMode::kFast);
+  // SIGKILL to the postmaster and to all its processes at once, as a crash of the machine would.
+  [[nodiscard]] Result<void> kill_9();
+  // Ends a replica's recovery; it accepts writes when this returns.
+  [[nodiscard]] Result<void> promote();
+  // SIGSTOP and SIGCONT to all processes: a server that hangs. Connections to a paused server are
+  // accepted by the kernel and never answered. It can still be stopped by any of the above.
+  [[nodiscard]] Result<void> pause();
+  [[nodiscard]] Result<void> resume();
+
+  // For a server that does not run: listen elsewhere from the next start on.
+  void set_port(int port) { facts_.port = port; }
+  // Whether the last start failed because the port was taken.
+  [[nodiscard]] bool port_was_taken() const { return port_was_taken_; }
+
+  // Stops it and removes all its files.
+  [[nodiscard]] Result<void> remove();
+
+ private:
+  [[nodiscard]] std::string cluster_name() const;
+  [[nodiscard]] std::string configuration() const;
+  [[nodiscard]] Result<void> make_directories() const;
+  [[nodiscard]] Result<void> run_maker(Command command, std::string_view what) const;
+  void end_strays() const;
+  [[nodiscard]] Result<void> clear_leftovers() const;
+  void release_shared_memory() const;
+  [[nodiscard]] Result<void> wait_until_ready(pid_t pid, std::uintmax_t log_start);
+  [[nodiscard]] Error failure(std::string what, std::uintmax_t log_start) const;
+
+  std::shared_ptr<const ServerContext> context_;
+  ServerFacts facts_;
+  std::filesystem::path directory_;
+  std::optional<ServerFacts> upstream_;
+  bool port_was_taken_ = false;
+};
+
+}  // namespace lyceum::local
