@@ -21,7 +21,7 @@ using boost::system::error_code;
 constexpr const char* kTenantStatement = "lyceum_tenant";
 constexpr const char* kSetTenant = "select set_config('lyceum.tenant', $1, true)";
 // How long a cancelled statement may take to come back before the connection is given up.
-constexpr auto kCancelGrace = std::chrono::seconds(5);
+constexpr auto kCancelGrace = std::chrono::seconds(1);
 
 std::string_view field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
@@ -84,7 +84,9 @@ void Connection::abandon(Exchange& exchange) {
   for (auto& slot : slots_) {
     if (slot.exchange == &exchange) slot.exchange = nullptr;
   }
-  std::erase_if(finished_, [&](const Finished& item) { return item.exchange == &exchange; });
+  for (auto& item : finished_) {
+    if (item.exchange == &exchange) item.exchange = nullptr;
+  }
 }
 
 Connection::Prepared* Connection::find_prepared(const Statement& statement, const Params& params) {
@@ -310,8 +312,7 @@ void Connection::finish_head() {
     forget_prepared(exchange->statement());
     if (!slot.healed) return send(*exchange, true);
   }
-  if (exchange == nullptr) return;
-  exchange->ended_at = now;
+  if (exchange != nullptr) exchange->ended_at = now;
   if (slot.error) {
     finished_.push_back({exchange, std::move(*slot.error)});
   } else {
@@ -327,7 +328,11 @@ void Connection::deliver() {
   while (!finished_.empty()) {
     auto item = std::move(finished_.front());
     finished_.pop_front();
-    item.exchange->finished(std::move(item.result));
+    if (item.exchange != nullptr) {
+      item.exchange->finished(std::move(item.result));
+    } else if (on_orphan_) {
+      on_orphan_();
+    }
   }
   delivering_ = false;
 }
@@ -356,6 +361,7 @@ void Connection::lose(Error error) {
     first = false;
   }
   slots_.clear();
+  on_orphan_ = nullptr;
   release_socket();
   if (on_closed_) std::exchange(on_closed_, nullptr)(error);
   deliver();

@@ -91,8 +91,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends. Where the connection is closed the exchange is finished at once.
   void submit(Exchange& exchange);
 
-  // Forgets who waits: finished() will not be called. The statement runs on at the server.
+  // Forgets who waits: finished() will not be called. The statement runs on at the server; its
+  // answer, when it comes, is told to on_orphan's handler.
   void abandon(Exchange& exchange);
+  void on_orphan(std::function<void()> handler) { on_orphan_ = std::move(handler); }
 
   // Exchanges sent and not yet answered, abandoned ones included.
   [[nodiscard]] std::size_t depth() const { return slots_.size(); }
@@ -182,7 +184,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     SteadyTime started_at{};
   };
   struct Finished {
-    Exchange* exchange;
+    Exchange* exchange;  // null: an orphan's answer
     Result<Rows> result;
   };
   struct Finish {
@@ -247,6 +249,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::function<void(Notification)> on_notification_;
   std::function<void(std::string, std::string)> on_notice_;
   std::function<void(const Error&)> on_closed_;
+  std::function<void()> on_orphan_;
 };
 
 }  // namespace lyceum::pg

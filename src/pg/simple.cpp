@@ -20,7 +20,7 @@ using asio::use_awaitable;
 using boost::system::error_code;
 using Descriptor = asio::posix::stream_descriptor;
 
-constexpr auto kCancelGrace = std::chrono::seconds(5);
+constexpr auto kCancelGrace = std::chrono::seconds(1);
 
 }  // namespace
 

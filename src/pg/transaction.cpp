@@ -66,7 +66,12 @@ awaitable<Result<void>> Transaction::commit() {
   if (done.has_error()) {
     auto error = done.error();
     error.statement = "commit";
-    if (error.may_have_taken_effect) error.code = ErrorCode::kInDoubt;
+    // A server that is told to end says farewell also after it has committed: whatever ended the
+    // connection, only an error of COMMIT itself proves that nothing was stored.
+    if (connection_->closed()) {
+      error.code = ErrorCode::kInDoubt;
+      error.may_have_taken_effect = true;
+    }
     co_return error;
   }
   // A failed transaction answers COMMIT with ROLLBACK and no error.
