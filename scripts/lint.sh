@@ -2,6 +2,7 @@
 # Format, clang-tidy, shellcheck, and the house's own rules. Every part runs, also after one failed.
 #
 #   scripts/lint.sh [FILE.cpp...]      with files: clang-tidy looks at these alone
+# shellcheck disable=SC2317  # part() calls the functions
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
