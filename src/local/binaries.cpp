@@ -1,12 +1,11 @@
 #include "local/binaries.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 namespace lyceum::local {
@@ -52,8 +51,9 @@ Result<Binaries> find_binaries(const std::optional<fs::path>& given) {
     if (!part.empty() && holds_all_programs(part)) return Binaries{fs::path(part)};
   }
   return Error{.code = ErrorCode::kNotFound,
-               .message = "PostgreSQL's server programs are neither in /usr/lib/postgresql/*/bin "
-                          "nor in PATH",
+               .message =
+                   "PostgreSQL's server programs are neither in /usr/lib/postgresql/*/bin "
+                   "nor in PATH",
                .hint = "install them (apt-get install postgresql) or name their directory"};
 }
 

@@ -1,16 +1,15 @@
 #include "local/cluster.h"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <functional>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "local/files.h"
@@ -29,7 +28,8 @@ constexpr int kMostShards = 64;
 constexpr std::string_view kManifestFile = "cluster.json";
 
 Error bad_input(std::string message, std::string hint) {
-  return Error{.code = ErrorCode::kBadInput, .message = std::move(message), .hint = std::move(hint)};
+  return Error{
+      .code = ErrorCode::kBadInput, .message = std::move(message), .hint = std::move(hint)};
 }
 
 Result<void> check_name(std::string_view name) {
@@ -114,8 +114,9 @@ Result<fs::path> default_state_directory() {
     if (value != nullptr && value[0] == '/') return fs::path(value) / rest;
   }
   return Error{.code = ErrorCode::kConfiguration,
-               .message = "there is no place for local clusters: neither XDG_STATE_HOME nor HOME "
-                          "is set",
+               .message =
+                   "there is no place for local clusters: neither XDG_STATE_HOME nor HOME "
+                   "is set",
                .hint = "name a state directory"};
 }
 
@@ -187,19 +188,19 @@ class ClusterBuilder {
     if (auto made = make_context(options.timeout); !made) return made.error();
     const auto& account = context_->account;
     if (const auto closed = closed_on_the_way(directory_, account)) {
-      return Error{.code = ErrorCode::kIo,
-                   .message = fmt::format("the account {}, which runs the servers, may not enter {}",
-                                          account.name, closed->string()),
-                   .hint = "choose a state directory that it can reach, such as /var/lib/lyceum"};
+      return Error{
+          .code = ErrorCode::kIo,
+          .message = fmt::format("the account {}, which runs the servers, may not enter {}",
+                                 account.name, closed->string()),
+          .hint = "choose a state directory that it can reach, such as /var/lib/lyceum"};
     }
     if (auto saved = save(); !saved) return saved.error();
 
     make_servers();
     const int port_of_primary = manifest_.servers.front().port;
-    auto done = for_each_at_once(pick([](const Server& server) {
-                                   return server.role() != Role::kReplica;
-                                 }),
-                                 [this](Server& server) { return bring_up(server); });
+    auto done =
+        for_each_at_once(pick([](const Server& server) { return server.role() != Role::kReplica; }),
+                         [this](Server& server) { return bring_up(server); });
     if (!done) return done.error();
     keep_ports();
     if (manifest_.servers.front().port != port_of_primary) {
@@ -308,7 +309,7 @@ class ClusterBuilder {
   Result<void> make_context(std::chrono::milliseconds timeout) {
     auto account = server_account();
     if (!account) return account.error();
-    struct stat info {};
+    struct stat info{};
     if (::geteuid() == 0 && ::stat((directory_ / "primary").c_str(), &info) == 0 &&
         info.st_uid != 0 && info.st_uid != account->uid) {
       // Made when another account was the one to run servers: it still owns them.
@@ -431,8 +432,7 @@ Result<Cluster> Cluster::open(const std::string& name, fs::path state_directory)
   return builder.finish(std::chrono::seconds(60));
 }
 
-Result<void> Cluster::down(const std::string& name, fs::path state_directory,
-                           DownOptions options) {
+Result<void> Cluster::down(const std::string& name, fs::path state_directory, DownOptions options) {
   if (auto checked = check_name(name); !checked) return checked.error();
   const auto state = prepared_state_directory(state_directory);
   if (!state) return state.error();
@@ -490,9 +490,15 @@ ClusterStatus Cluster::status() const {
                         .data_directory = server.data_directory(),
                         .log = server.log_path()};
     switch (server.role()) {
-      case Role::kPrimary: out.primary = std::move(status); break;
-      case Role::kReplica: out.replicas.push_back(std::move(status)); break;
-      case Role::kShard: out.shards.push_back(std::move(status)); break;
+      case Role::kPrimary:
+        out.primary = std::move(status);
+        break;
+      case Role::kReplica:
+        out.replicas.push_back(std::move(status));
+        break;
+      case Role::kShard:
+        out.shards.push_back(std::move(status));
+        break;
     }
   }
   return out;

@@ -1,9 +1,8 @@
 #include "local/descriptor.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "local/process.h"
 

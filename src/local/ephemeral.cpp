@@ -1,12 +1,11 @@
 #include "local/ephemeral.h"
 
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <utility>
 
 #include "local/files.h"
@@ -113,7 +112,8 @@ Result<Ephemeral> Ephemeral::make() {
 Ephemeral::~Ephemeral() {
   if (!lifeline_ || ::getpid() != owner_) return;
   lifeline_.close();
-  while (::waitpid(guardian_, nullptr, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(guardian_, nullptr, 0) < 0 && errno == EINTR) {
+  }
 }
 
 Result<Cluster> Ephemeral::up() const {

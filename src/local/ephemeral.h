@@ -1,9 +1,8 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <optional>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "local/cluster.h"

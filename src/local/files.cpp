@@ -1,17 +1,16 @@
 #include "local/files.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fstream>
+#include <iterator>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 
 namespace lyceum::local {
 
@@ -24,8 +23,7 @@ Result<void> make_directory(const fs::path& path, mode_t mode,
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
     return system_error(fmt::format("cannot make the directory {}", path.string()), errno);
   }
-  const Descriptor directory(
-      ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory) {
     return system_error(fmt::format("cannot open the directory {}", path.string()), errno);
   }
@@ -87,7 +85,7 @@ std::optional<fs::path> closed_on_the_way(const fs::path& path, const Account& a
   fs::path sofar;
   for (const auto& part : path) {
     sofar /= part;
-    struct stat info {};
+    struct stat info{};
     if (::stat(sofar.c_str(), &info) != 0) return std::nullopt;
     const mode_t bit = info.st_uid == account.uid   ? S_IXUSR
                        : info.st_gid == account.gid ? S_IXGRP
@@ -127,8 +125,8 @@ Result<LockFile> LockFile::take(const fs::path& path, milliseconds timeout) {
     if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
       // The holder before us may have removed the file after we opened it: then ours is not the
       // one that the next comer opens.
-      struct stat ours {};
-      struct stat present {};
+      struct stat ours{};
+      struct stat present{};
       if (::fstat(file.get(), &ours) == 0 && ::stat(path.c_str(), &present) == 0 &&
           ours.st_ino == present.st_ino && ours.st_dev == present.st_dev) {
         const auto text = fmt::format("{}\n", ::getpid());

@@ -1,8 +1,7 @@
 #include "local/json.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
+#include <fmt/format.h>
 #include <utility>
 
 namespace lyceum::local {
@@ -164,6 +163,8 @@ std::string to_text(const Json& json) {
   return out + "\n";
 }
 
-std::optional<Json> parse_json(std::string_view text) { return Parser(text).document(); }
+std::optional<Json> parse_json(std::string_view text) {
+  return Parser(text).document();
+}
 
 }  // namespace lyceum::local

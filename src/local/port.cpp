@@ -1,12 +1,11 @@
 #include "local/port.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <fstream>
+#include <netinet/in.h>
 #include <random>
+#include <sys/socket.h>
 
 #include "local/descriptor.h"
 

@@ -1,9 +1,15 @@
 #include "local/process.h"
 
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fstream>
 #include <grp.h>
+#include <iterator>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <pwd.h>
@@ -13,16 +19,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "local/descriptor.h"
@@ -43,11 +42,16 @@ struct Report {
 
 std::string_view describe(Step step) {
   switch (step) {
-    case Step::kPid: return "fork";
-    case Step::kAccount: return "change to the account";
-    case Step::kLog: return "open the log";
-    case Step::kDirectory: return "enter the directory";
-    case Step::kExec: return "execute";
+    case Step::kPid:
+      return "fork";
+    case Step::kAccount:
+      return "change to the account";
+    case Step::kLog:
+      return "open the log";
+    case Step::kDirectory:
+      return "enter the directory";
+    case Step::kExec:
+      return "execute";
   }
   return "start";
 }
@@ -111,7 +115,7 @@ class Child {
   // Blocked and ignored signals would survive exec, and a server that ignores SIGINT cannot be
   // stopped.
   static void reset_signals() noexcept {
-    struct sigaction standard {};
+    struct sigaction standard{};
     standard.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
     sigset_t none;
@@ -133,13 +137,16 @@ class Child {
     int out = launch_.out;
     int err = launch_.err;
     if (!launch_.log.empty()) {
-      out = ::open(launch_.log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+      out =
+          ::open(launch_.log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
       if (out < 0) fail(Step::kLog);
       err = out;
     }
     // dup2 of a descriptor onto itself would leave close-on-exec set; descriptors below 3 occur
     // only where the caller had closed its standard streams.
-    const auto above = [](int fd) { return fd >= 0 && fd < 3 ? ::fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd; };
+    const auto above = [](int fd) {
+      return fd >= 0 && fd < 3 ? ::fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
+    };
     const int spare = above(null);
     const std::array<int, 3> from{above(launch_.in), above(out), above(err)};
     for (int target = 0; target < 3; ++target) {
@@ -164,7 +171,8 @@ class Child {
 
 int reap(pid_t pid) {
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
   return WEXITSTATUS(status);
 }
@@ -207,10 +215,10 @@ std::string stat_after_command(pid_t pid) {
 }  // namespace
 
 Error system_error(const std::string& what, int error_number, std::string hint) {
-  return Error{.code = ErrorCode::kIo,
-               .message = fmt::format("{}: {}", what,
-                                      std::generic_category().message(error_number)),
-               .hint = std::move(hint)};
+  return Error{
+      .code = ErrorCode::kIo,
+      .message = fmt::format("{}: {}", what, std::generic_category().message(error_number)),
+      .hint = std::move(hint)};
 }
 
 Result<Account> server_account() {
@@ -235,8 +243,9 @@ Result<Account> server_account() {
     if (account && account->uid != 0) return *account;
   }
   return Error{.code = ErrorCode::kIo,
-               .message = "PostgreSQL does not run as root, and there is neither an account "
-                          "postgres nor an account nobody",
+               .message =
+                   "PostgreSQL does not run as root, and there is neither an account "
+                   "postgres nor an account nobody",
                .hint = "create one (adduser --system postgres) or run as another user"};
 }
 
@@ -286,8 +295,8 @@ Result<Outcome> run(const Command& command) {
 
   Outcome outcome;
   const auto deadline = steady_clock::now() + command.timeout;
-  std::array<std::pair<Descriptor*, std::string*>, 2> streams{
-      std::pair{&out->read, &outcome.out}, std::pair{&err->read, &outcome.err}};
+  std::array<std::pair<Descriptor*, std::string*>, 2> streams{std::pair{&out->read, &outcome.out},
+                                                              std::pair{&err->read, &outcome.err}};
   while (*streams[0].first || *streams[1].first) {
     std::array<pollfd, 2> waiting{pollfd{streams[0].first->get(), POLLIN, 0},
                                   pollfd{streams[1].first->get(), POLLIN, 0}};

@@ -1,17 +1,16 @@
 #include "local/server.h"
 
-#include <fmt/format.h>
-#include <signal.h>
-#include <sys/shm.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <fmt/format.h>
 #include <set>
+#include <signal.h>
 #include <sstream>
+#include <sys/shm.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 
 #include "local/files.h"
 #include "local/port.h"
@@ -75,9 +74,12 @@ std::string program_of(const std::vector<std::string>& words) {
 
 std::string_view name_of(Role role) {
   switch (role) {
-    case Role::kPrimary: return "primary";
-    case Role::kReplica: return "replica";
-    case Role::kShard: return "shard";
+    case Role::kPrimary:
+      return "primary";
+    case Role::kReplica:
+      return "replica";
+    case Role::kShard:
+      return "shard";
   }
   return "primary";
 }
@@ -173,8 +175,7 @@ bool Server::is_made() const {
 std::string Server::configuration() const {
   const long memory = physical_memory_mb();
   const bool durable = context_->durable;
-  std::string out =
-      "# Written anew at every start; ALTER SYSTEM wins over it.\n";
+  std::string out = "# Written anew at every start; ALTER SYSTEM wins over it.\n";
   const auto set = [&out](std::string_view key, std::string_view value) {
     out += fmt::format("{} = {}\n", key, quoted(value));
   };
@@ -199,10 +200,9 @@ std::string Server::configuration() const {
   set("wal_receiver_status_interval", "1s");
   set("wal_retrieve_retry_interval", "200ms");
   if (upstream_) {
-    set("primary_conninfo",
-        fmt::format("user={} host={} port={} application_name={}", kSuperuser,
-                    conninfo_value(upstream_->socket_directory.string()), upstream_->port,
-                    conninfo_value(facts_.name)));
+    set("primary_conninfo", fmt::format("user={} host={} port={} application_name={}", kSuperuser,
+                                        conninfo_value(upstream_->socket_directory.string()),
+                                        upstream_->port, conninfo_value(facts_.name)));
     std::string slot = facts_.name;
     std::replace(slot.begin(), slot.end(), '-', '_');
     set("primary_slot_name", slot);
@@ -273,12 +273,12 @@ Result<void> Server::make() {
     Server primary(context_, *upstream_, directory_.parent_path() / upstream_->name);
     // A slot of that name is a leftover of a run that was killed here: the directory was half made,
     // so nothing follows it.
-    auto ready = primary.query(fmt::format(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
-        "where slot_name = '{0}' and not active;\n"
-        "select pg_create_physical_replication_slot('{0}', true) "
-        "where not exists (select from pg_replication_slots where slot_name = '{0}')",
-        slot));
+    auto ready = primary.query(
+        fmt::format("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
+                    "where slot_name = '{0}' and not active;\n"
+                    "select pg_create_physical_replication_slot('{0}', true) "
+                    "where not exists (select from pg_replication_slots where slot_name = '{0}')",
+                    slot));
     if (!ready) return ready.error();
     command.argv = {binaries.program("pg_basebackup").string(),
                     "--pgdata=" + draft.string(),
@@ -296,15 +296,10 @@ Result<void> Server::make() {
       return written.error();
     }
   } else {
-    command.argv = {binaries.program("initdb").string(),
-                    "--pgdata=" + draft.string(),
-                    fmt::format("--username={}", kSuperuser),
-                    "--pwfile=/dev/stdin",
-                    "--auth-local=trust",
-                    "--auth-host=scram-sha-256",
-                    "--encoding=UTF8",
-                    "--locale=C.UTF-8",
-                    "--no-instructions",
+    command.argv = {binaries.program("initdb").string(), "--pgdata=" + draft.string(),
+                    fmt::format("--username={}", kSuperuser), "--pwfile=/dev/stdin",
+                    "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8",
+                    "--locale=C.UTF-8", "--no-instructions",
                     // A new directory reaches the disk with the system's own write-back, within
                     // half a minute; to wait for that would be most of the time that up takes.
                     "--no-sync"};
@@ -380,8 +375,8 @@ Result<void> Server::start() {
   }
   if (auto made = make_directories(); !made) return made.error();
   if (auto cleared = clear_leftovers(); !cleared) return cleared.error();
-  if (auto written = write_file(data_directory() / "lyceum.conf", configuration(), 0600,
-                                context_->account);
+  if (auto written =
+          write_file(data_directory() / "lyceum.conf", configuration(), 0600, context_->account);
       !written) {
     return written.error();
   }
@@ -390,8 +385,7 @@ Result<void> Server::start() {
   if (error) log_start = 0;
 
   Command command;
-  command.argv = {context_->binaries.program("postgres").string(), "-D",
-                  data_directory().string()};
+  command.argv = {context_->binaries.program("postgres").string(), "-D", data_directory().string()};
   command.environment = clean_environment();
   command.account = context_->account;
   command.directory = directory_;
@@ -436,12 +430,12 @@ Error Server::failure(std::string what, std::uintmax_t log_start) const {
     }
   }
   if (reason.empty()) reason = last;
-  return Error{.code = ErrorCode::kIo,
-               .message = fmt::format("cannot start PostgreSQL in {}: {}: {}",
-                                      data_directory().string(), what,
-                                      reason.empty() ? "its log is empty" : reason),
-               .hint = fmt::format("see {}", log_path().string()),
-               .node = fmt::format("{}/{}", context_->cluster, facts_.name)};
+  return Error{
+      .code = ErrorCode::kIo,
+      .message = fmt::format("cannot start PostgreSQL in {}: {}: {}", data_directory().string(),
+                             what, reason.empty() ? "its log is empty" : reason),
+      .hint = fmt::format("see {}", log_path().string()),
+      .node = fmt::format("{}/{}", context_->cluster, facts_.name)};
 }
 
 Result<void> Server::stop(StopMode mode) {
@@ -472,10 +466,10 @@ Result<void> Server::kill_9() {
   end_strays();
   for (const pid_t victim : victims) {
     if (!wait_until_gone(victim, std::chrono::seconds(10))) {
-      return Error{.code = ErrorCode::kIo,
-                   .message = fmt::format("process {} of {} does not end on SIGKILL", victim,
-                                          facts_.name),
-                   .hint = "it waits for a device: look at the disk"};
+      return Error{
+          .code = ErrorCode::kIo,
+          .message = fmt::format("process {} of {} does not end on SIGKILL", victim, facts_.name),
+          .hint = "it waits for a device: look at the disk"};
     }
   }
   return {};
@@ -483,9 +477,14 @@ Result<void> Server::kill_9() {
 
 Result<void> Server::promote() {
   Command command;
-  command.argv = {context_->binaries.program("pg_ctl").string(), "promote", "-D",
-                  data_directory().string(), "-w", "-t",
-                  fmt::to_string(std::chrono::ceil<std::chrono::seconds>(context_->timeout).count())};
+  command.argv = {
+      context_->binaries.program("pg_ctl").string(),
+      "promote",
+      "-D",
+      data_directory().string(),
+      "-w",
+      "-t",
+      fmt::to_string(std::chrono::ceil<std::chrono::seconds>(context_->timeout).count())};
   return run_maker(command, "the promotion");
 }
 
@@ -521,7 +520,7 @@ Result<void> Server::resume() {
 void Server::release_shared_memory() const {
   const auto file = read_postmaster_file(data_directory());
   if (!file || file->shared_memory_id < 0 || is_alive(file->pid)) return;
-  struct shmid_ds info {};
+  struct shmid_ds info{};
   if (::shmctl(file->shared_memory_id, IPC_STAT, &info) != 0 || info.shm_nattch != 0) return;
   const void* memory = ::shmat(file->shared_memory_id, nullptr, SHM_RDONLY);
   if (reinterpret_cast<std::intptr_t>(memory) == -1) return;

@@ -1,12 +1,11 @@
 #include "support/postgres.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <atomic>
+#include <fmt/format.h>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "local/cluster.h"
@@ -82,7 +81,8 @@ Rows psql(const std::string& url, const std::string& sql) {
 std::string psql_value(const std::string& url, const std::string& sql) {
   const auto rows = psql(url, sql);
   if (rows.size() != 1 || rows[0].size() != 1) {
-    throw std::runtime_error(fmt::format("psql: {} rows in place of one value: {}", rows.size(), sql));
+    throw std::runtime_error(
+        fmt::format("psql: {} rows in place of one value: {}", rows.size(), sql));
   }
   return rows[0][0];
 }

@@ -1,9 +1,8 @@
 #include "support/process.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <string_view>
+#include <unistd.h>
 
 #include "local/files.h"
 #include "local/process.h"
@@ -44,6 +43,8 @@ ProcessResult run_process(std::vector<std::string> argv, const ProcessOptions& o
 TemporaryDirectory::TemporaryDirectory()
     : path_(local::make_temporary_directory("/tmp", "lyceum-test-").value()) {}
 
-TemporaryDirectory::~TemporaryDirectory() { (void)local::remove_tree(path_); }
+TemporaryDirectory::~TemporaryDirectory() {
+  (void)local::remove_tree(path_);
+}
 
 }  // namespace lyceum::testing

@@ -14,9 +14,10 @@ struct ProcessResult {
 };
 
 struct ProcessOptions {
-  std::string input = {};                     // its standard input
-  std::vector<std::string> environment = {};  // KEY=value, added to the caller's without PG* and LC_*
-  std::filesystem::path directory = {};       // empty: the caller's
+  std::string input = {};  // its standard input
+  std::vector<std::string> environment =
+      {};                                // KEY=value, added to the caller's without PG* and LC_*
+  std::filesystem::path directory = {};  // empty: the caller's
   std::chrono::milliseconds timeout = std::chrono::seconds(120);
 };
 
