@@ -1,6 +1,7 @@
 #include "local/server.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
@@ -354,14 +355,19 @@ void Server::end_strays() const {
 
 Result<void> Server::clear_leftovers() const {
   end_strays();
-  const auto file = read_postmaster_file(data_directory());
-  // PostgreSQL clears these away itself, except where their process id belongs to another program
-  // by now: then it believes that program and refuses to start. We know better.
-  const auto socket = facts_.socket_directory / fmt::format(".s.PGSQL.{}", facts_.port);
+  // PostgreSQL clears these away itself, except where something has their process id: another
+  // program, or the dead server's own entry where nobody collects it. Then it takes that for a
+  // running server and refuses to start. We know better.
   std::error_code error;
+  const auto socket = facts_.socket_directory / fmt::format(".s.PGSQL.{}", facts_.port);
   fs::remove(socket, error);
   fs::remove(socket.string() + ".lock", error);
-  if (file && is_alive(file->pid)) fs::remove(data_directory() / "postmaster.pid", error);
+  const auto file = read_postmaster_file(data_directory());
+  if (file && (::kill(file->pid, 0) == 0 || errno == EPERM)) {
+    const auto path = data_directory() / "postmaster.pid";
+    if (!fs::remove(path, error))
+      return system_error("cannot remove " + path.string(), error.value());
+  }
   return {};
 }
 
@@ -413,7 +419,8 @@ Result<void> Server::wait_until_ready(pid_t pid, std::uintmax_t log_start) {
                  log_start);
 }
 
-// The reason as the server's log gives it since `log_start`: its fatal lines, else its last one.
+// The reason as the server's log gives it since `log_start`: its fatal lines and those that explain
+// them, else its last one.
 Error Server::failure(std::string what, std::uintmax_t log_start) const {
   const auto log = read_file(log_path()).value_or("");
   std::istringstream lines(log.substr(std::min<std::size_t>(log.size(), log_start)));
@@ -421,7 +428,8 @@ Error Server::failure(std::string what, std::uintmax_t log_start) const {
   std::string last;
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty()) last = line;
-    for (const char* level : {"FATAL:  ", "PANIC:  ", "could not bind"}) {
+    for (const char* level : {"FATAL:  ", "PANIC:  ", "could not bind", "invalid value for",
+                              "unrecognized configuration", "syntax error in"}) {
       const auto at = line.find(level);
       if (at == std::string::npos) continue;
       if (!reason.empty()) reason += "; ";
