@@ -22,11 +22,7 @@ endif()
 
 find_program(LYCEUM_CCACHE NAMES ccache)
 if(LYCEUM_CCACHE)
-  # base_dir makes hits independent of where the tree lies; the sloppiness is what clang's
-  # precompiled headers need (ccache manual, "Precompiled headers").
-  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-      "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
-      ${LYCEUM_CCACHE})
+  set(launcher ${CMAKE_SOURCE_DIR}/cmake/compile_cached.sh ${CMAKE_SOURCE_DIR} ${LYCEUM_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
