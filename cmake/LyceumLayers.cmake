@@ -61,10 +61,6 @@ function(lyceum_embed_sql)
   set_property(GLOBAL APPEND PROPERTY LYCEUM_LAYERS lyceum_sql)
 endfunction()
 
-# The library for others: everything below cli/.
-function(lyceum_library)
-endfunction()
-
 # The one binary.
 function(lyceum_program)
   if(EXISTS ${CMAKE_SOURCE_DIR}/src/main.cpp)
