@@ -61,6 +61,26 @@ Error refusal(std::string why, std::string hint = {}) {
   return error;
 }
 
+constexpr std::string_view kEncode =
+    "percent-encode '@', ':', '/', '?', '#' and '%' in the user and password";
+
+// Zero for an empty text; nothing for what is no port.
+std::optional<std::uint16_t> read_port(std::string_view text) {
+  if (text.empty()) return 0;
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0 || port > 65535 ||
+      text.front() == '0') {
+    return std::nullopt;
+  }
+  return static_cast<std::uint16_t>(port);
+}
+
+Error bad_port(std::size_t number) {
+  return refusal(fmt::format("port {} is not a number from 1 to 65535", number),
+                 std::string(kEncode));
+}
+
 bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
@@ -124,6 +144,8 @@ class Builder {
     ports_.push_back(std::move(port));
   }
 
+  [[nodiscard]] std::size_t hosts() const { return hosts_.size(); }
+
   // Nothing where all is well.
   std::optional<Error> set(const std::string& key, std::string value) {
     // After a password with a raw separator in it, what looks like a name may be a part of it.
@@ -152,17 +174,13 @@ class Builder {
       };
       if (!host.is_socket() && !std::all_of(host.name.begin(), host.name.end(), valid)) {
         return refusal(fmt::format("host {} has a character that no host name has", i + 1),
-                       "percent-encode '@', ':', '/', '?', '#' and '%' in the user and password");
+                       std::string(kEncode));
       }
       if (i < ports_.size() && !ports_[i].empty()) {
         const auto& text = ports_[i];
-        unsigned port = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-        if (error != std::errc{} || end != text.data() + text.size() || port == 0 || port > 65535) {
-          return refusal(fmt::format("port {} is not a number from 1 to 65535", i + 1),
-                         "percent-encode '@', ':', '/', '?', '#' and '%' in the user and password");
-        }
-        host.port = static_cast<std::uint16_t>(port);
+        const auto port = read_port(text);
+        if (!port) return bad_port(i + 1);
+        host.port = *port;
       }
       made_.hosts.push_back(std::move(host));
     }
@@ -298,6 +316,8 @@ std::optional<Error> read_host(std::string_view text, Builder& builder) {
     name = text.substr(0, colon);
     port = text.substr(colon + 1);
   }
+  // Here too, for the query may replace it.
+  if (!read_port(port)) return bad_port(builder.hosts() + 1);
   auto decoded = percent_decode(name);
   if (!decoded || decoded->find(',') != std::string::npos) {
     return refusal("a host has a '%' that is not followed by two hexadecimal digits");
@@ -405,7 +425,9 @@ Result<ConnectionString> parse_keywords(std::string_view text) {
         if (text[i] == '\'') {
           return refusal("an unquoted value has a quote in it", "write it as \\'");
         }
-        if (text[i] == '\\' && i + 1 < text.size()) ++i;
+        if (text[i] == '\\' && ++i == text.size()) {
+          return refusal("it ends in a backslash", "write a backslash as \\\\");
+        }
         value += text[i];
       }
     }
