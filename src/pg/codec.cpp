@@ -8,7 +8,13 @@
 namespace lyceum::pg {
 namespace {
 
+constexpr std::uint16_t kNegative = 0x4000;  // numeric's sign
+// What numeric can hold: digits before and after the point.
+constexpr std::size_t kMostWhole = 131072;
+constexpr int kMostScale = 16383;
+
 constexpr Date kPostgresEpoch = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
+constexpr std::chrono::microseconds kEpochsApart = kPostgresEpoch.time_since_epoch();
 
 [[noreturn]] void malformed(std::string message) {
   throw Exception({.code = ErrorCode::kInternal, .message = std::move(message)});
@@ -22,14 +28,44 @@ void bad_length(std::string_view type, std::size_t got) {
   malformed(fmt::format("a binary value is no {}: {} bytes", type, got));
 }
 
+void unexpected_null() { malformed("an array holds NULL where a value is read"); }
+
+void out_of_range(std::string_view type) {
+  throw Exception({.code = ErrorCode::kBadInput,
+                   .message = fmt::format("a value is out of the range of {}", type)});
+}
+
+Oid element_type(Oid array) {
+  switch (array) {
+    case oid::kBoolArray: return oid::kBool;
+    case oid::kByteaArray: return oid::kBytea;
+    case oid::kInt2Array: return oid::kInt2;
+    case oid::kInt4Array: return oid::kInt4;
+    case oid::kInt8Array: return oid::kInt8;
+    case oid::kOidArray: return oid::kOid;
+    case oid::kTextArray: return oid::kText;
+    case oid::kNameArray: return oid::kName;
+    case oid::kBpcharArray: return oid::kBpchar;
+    case oid::kVarcharArray: return oid::kVarchar;
+    case oid::kFloat4Array: return oid::kFloat4;
+    case oid::kFloat8Array: return oid::kFloat8;
+    case oid::kDateArray: return oid::kDate;
+    case oid::kTimestamptzArray: return oid::kTimestamptz;
+    case oid::kNumericArray: return oid::kNumeric;
+    case oid::kUuidArray: return oid::kUuid;
+    case oid::kJsonArray: return oid::kJson;
+    case oid::kJsonbArray: return oid::kJsonb;
+    default: return 0;
+  }
+}
+
 // numeric: count of base-10000 digits, weight of the first, sign, digits after the point, digits.
 void put_numeric(std::string& out, std::string_view text) {
-  constexpr std::int16_t kNegative = 0x4000;
   const auto special = [&out](std::uint16_t sign) {
-    put(out, std::int16_t{0});
-    put(out, std::int16_t{0});
-    put(out, static_cast<std::int16_t>(sign));
-    put(out, std::int16_t{0});
+    put(out, std::uint16_t{0});
+    put(out, std::uint16_t{0});
+    put(out, sign);
+    put(out, std::uint16_t{0});
   };
   if (text == "NaN") return special(0xC000);
   if (text == "Infinity") return special(0xD000);
@@ -44,7 +80,7 @@ void put_numeric(std::string& out, std::string_view text) {
   const auto scale = fraction.size();
   if ((whole.empty() && fraction.empty()) ||
       (whole + fraction).find_first_not_of("0123456789") != std::string::npos ||
-      whole.size() > 131072 || scale > 16383) {
+      whole.size() > kMostWhole || scale > static_cast<std::size_t>(kMostScale)) {
     throw Exception({.code = ErrorCode::kBadInput,
                      .message = fmt::format("'{}' is not a decimal number", text.substr(0, 40))});
   }
@@ -62,30 +98,33 @@ void put_numeric(std::string& out, std::string_view text) {
   while (first < digits.size() && digits[first] == 0) ++first, --weight;
   while (digits.size() > first && digits.back() == 0) digits.pop_back();
   if (first == digits.size()) weight = 0;
-  put(out, static_cast<std::int16_t>(digits.size() - first));
+  put(out, static_cast<std::uint16_t>(digits.size() - first));
   put(out, static_cast<std::int16_t>(weight));
-  put(out, negative && first != digits.size() ? kNegative : std::int16_t{0});
-  put(out, static_cast<std::int16_t>(scale));
+  put(out, negative && first != digits.size() ? kNegative : std::uint16_t{0});
+  put(out, static_cast<std::uint16_t>(scale));
   for (auto at = first; at < digits.size(); ++at) put(out, digits[at]);
 }
 
 std::string get_numeric(std::string_view bytes) {
   if (bytes.size() < 8) bad_length("numeric", bytes.size());
-  const auto count = get<std::int16_t>(bytes);
-  const auto weight = get<std::int16_t>(bytes.substr(2));
+  const int count = get<std::uint16_t>(bytes);
+  const int weight = get<std::int16_t>(bytes.substr(2));
   const auto sign = get<std::uint16_t>(bytes.substr(4));
-  const auto scale = get<std::int16_t>(bytes.substr(6));
+  const int scale = get<std::uint16_t>(bytes.substr(6));
   if (sign == 0xC000) return "NaN";
   if (sign == 0xD000) return "Infinity";
   if (sign == 0xF000) return "-Infinity";
-  if (count < 0 || bytes.size() != 8 + 2 * static_cast<std::size_t>(count)) {
+  if (bytes.size() != 8 + 2 * static_cast<std::size_t>(count) || scale > kMostScale ||
+      (sign != 0 && sign != kNegative)) {
     bad_length("numeric", bytes.size());
   }
   const auto digit = [&](int index) -> int {
     if (index < 0 || index >= count) return 0;
-    return get<std::int16_t>(bytes.substr(8 + 2 * static_cast<std::size_t>(index)));
+    const auto value = get<std::uint16_t>(bytes.substr(8 + 2 * static_cast<std::size_t>(index)));
+    if (value > 9999) bad_length("numeric", bytes.size());
+    return value;
   };
-  std::string out = sign == 0x4000 ? "-" : "";
+  std::string out = sign == kNegative ? "-" : "";
   if (weight < 0) {
     out += '0';
   } else {
@@ -113,18 +152,20 @@ ArrayReader::ArrayReader(std::string_view bytes) : rest_(bytes) {
   size = dimensions == 0 ? 0 : 1;
   for (std::size_t i = 0; i < static_cast<std::size_t>(dimensions); ++i) {
     const auto extent = get<std::int32_t>(bytes.substr(12 + 8 * i));
-    if (extent < 0) bad_length("array", bytes.size());
-    size *= static_cast<std::size_t>(extent);
+    // Each element takes at least its length word: a size beyond that is a lie.
+    if (extent < 0 || __builtin_mul_overflow(size, static_cast<std::size_t>(extent), &size) ||
+        size > bytes.size() / 4) {
+      bad_length("array", bytes.size());
+    }
   }
   rest_.remove_prefix(12 + 8 * static_cast<std::size_t>(dimensions));
-  // Each element takes at least its length word: a size beyond that is a lie.
-  if (size * 4 > rest_.size()) bad_length("array", bytes.size());
 }
 
 std::optional<std::string_view> ArrayReader::next() {
   const auto length = get<std::int32_t>(rest_);
   rest_.remove_prefix(4);
-  if (length < 0) return std::nullopt;
+  if (length == -1) return std::nullopt;
+  if (length < 0) bad_length("array element", rest_.size());
   if (static_cast<std::size_t>(length) > rest_.size()) bad_length("array element", rest_.size());
   const auto value = rest_.substr(0, static_cast<std::size_t>(length));
   rest_.remove_prefix(value.size());
@@ -151,7 +192,11 @@ double Codec<double>::decode(std::string_view bytes, Oid type) {
 }
 
 void Codec<Date>::encode(std::string& out, Date value) {
-  wire::put(out, static_cast<std::int32_t>((value - kPostgresEpoch).count()));
+  using Limits = std::numeric_limits<std::int32_t>;
+  const auto days = (value - kPostgresEpoch).count();
+  // The ends stand for the infinite dates.
+  if (days <= Limits::min() || days >= Limits::max()) wire::out_of_range("date");
+  wire::put(out, static_cast<std::int32_t>(days));
 }
 
 Date Codec<Date>::decode(std::string_view bytes, Oid) {
@@ -167,14 +212,18 @@ void Codec<Timestamp>::encode(std::string& out, Timestamp value) {
   if (value == Timestamp::max() || value == Timestamp::min()) {
     return wire::put(out, value.time_since_epoch().count());
   }
-  wire::put(out, std::int64_t{(value - Timestamp(kPostgresEpoch)).count()});
+  if (value <= Timestamp::min() + kEpochsApart) wire::out_of_range("timestamptz");
+  wire::put(out, std::int64_t{(value.time_since_epoch() - kEpochsApart).count()});
 }
 
 Timestamp Codec<Timestamp>::decode(std::string_view bytes, Oid) {
   const auto micros = wire::get_all<std::int64_t>(bytes, "timestamptz");
   if (micros == std::numeric_limits<std::int64_t>::max()) return Timestamp::max();
   if (micros == std::numeric_limits<std::int64_t>::min()) return Timestamp::min();
-  return Timestamp(kPostgresEpoch) + std::chrono::microseconds(micros);
+  if (std::chrono::microseconds(micros) >= std::chrono::microseconds::max() - kEpochsApart) {
+    malformed("a timestamptz is beyond the year 294247, where Timestamp ends");
+  }
+  return Timestamp(kEpochsApart + std::chrono::microseconds(micros));
 }
 
 }  // namespace lyceum::pg

@@ -34,6 +34,12 @@ void put(std::string& out, T value) {
 }
 
 [[noreturn]] void bad_length(std::string_view type, std::size_t got);
+[[noreturn]] void unexpected_null();
+// For a value that the server has no room for: kBadInput.
+[[noreturn]] void out_of_range(std::string_view type);
+
+// The type of an array's elements; 0 for a type that is no array known here.
+[[nodiscard]] Oid element_type(Oid array);
 
 template <std::integral T>
 T get(std::string_view bytes) {
@@ -180,7 +186,8 @@ struct Codec<Bytes> {
   }
 };
 
-// Days since 2000-01-01. The server's 'infinity' dates have no counterpart here and are refused.
+// Days since 2000-01-01. The server's 'infinity' dates have no counterpart here and are refused, as
+// are dates beyond 32 bits (kBadInput).
 template <>
 struct Codec<Date> {
   static constexpr Oid kOid = oid::kDate, kArrayOid = oid::kDateArray;
@@ -190,7 +197,8 @@ struct Codec<Date> {
 };
 
 // Microseconds since 2000-01-01 00:00 UTC. The server's 'infinity' is Timestamp::max(),
-// '-infinity' Timestamp::min(), both ways.
+// '-infinity' Timestamp::min(), both ways. What only one side can hold is refused: moments within 30
+// years of the ends of Timestamp (kBadInput), and the server's after 294247-01-10 (kInternal).
 template <>
 struct Codec<Timestamp> {
   static constexpr Oid kOid = oid::kTimestamptz, kArrayOid = oid::kTimestamptzArray;
@@ -241,6 +249,8 @@ void put_sized(std::string& out, const T& value) {
   if constexpr (IsOptional<T>::value) {
     if (!value) return put(out, std::int32_t{-1});
     return put_sized(out, *value);
+  } else if constexpr (std::is_array_v<T>) {
+    return put_sized(out, std::string_view(value));  // a string literal
   } else {
     const auto at = out.size();
     put(out, std::int32_t{0});
@@ -267,7 +277,6 @@ struct ArrayReader {
 // as one, in storage order.
 template <class T>
 struct Codec<std::vector<T>> {
-  using Element = std::conditional_t<IsOptional<T>::value, IsOptional<T>, std::type_identity<T>>;
   static constexpr auto element_codec() {
     if constexpr (IsOptional<T>::value) {
       return Codec<typename IsOptional<T>::Value>{};
@@ -277,10 +286,22 @@ struct Codec<std::vector<T>> {
   }
   using Inner = decltype(element_codec());
   static constexpr Oid kOid = Inner::kArrayOid, kArrayOid = Inner::kArrayOid;
+  // As for single values: arrays of narrower numbers are read too.
   static bool accepts(Oid type) {
-    return type == kOid || (kOid == oid::kTextArray && (type == 1015 || type == 1003));
+    const auto element = wire::element_type(type);
+    return element != 0 && Inner::accepts(element);
   }
-  static void encode(std::string& out, std::span<const T> values) {
+  static void encode(std::string& out, const std::vector<T>& values)
+    requires std::same_as<T, bool>
+  {
+    encode_all(out, values);
+  }
+  static void encode(std::string& out, std::span<const T> values)
+    requires(!std::same_as<T, bool>)
+  {
+    encode_all(out, values);
+  }
+  static void encode_all(std::string& out, const auto& values) {
     bool nulls = false;
     if constexpr (IsOptional<T>::value) {
       for (const auto& value : values) nulls = nulls || !value;
@@ -291,7 +312,7 @@ struct Codec<std::vector<T>> {
     if (values.empty()) return;
     wire::put(out, static_cast<std::int32_t>(values.size()));
     wire::put(out, std::int32_t{1});  // lower bound
-    for (const auto& value : values) wire::put_sized(out, value);
+    for (const auto& value : values) wire::put_sized<T>(out, value);
   }
   static std::vector<T> decode(std::string_view bytes, Oid) {
     wire::ArrayReader reader(bytes);
@@ -306,7 +327,7 @@ struct Codec<std::vector<T>> {
           values.emplace_back();
         }
       } else {
-        if (!element) wire::bad_length("array element (NULL)", 0);
+        if (!element) wire::unexpected_null();
         values.push_back(Inner::decode(*element, reader.element));
       }
     }

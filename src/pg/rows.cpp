@@ -28,6 +28,8 @@ std::string_view Row::bytes(int column) const {
           static_cast<std::size_t>(PQgetlength(result, index_, column))};
 }
 
+int Row::column(std::string_view name) const { return rows_->column(name); }
+
 int Rows::size() const { return result_ ? PQntuples(result_.get()) : 0; }
 int Rows::columns() const { return result_ ? PQnfields(result_.get()) : 0; }
 

@@ -24,6 +24,8 @@ class Row {
 
   [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] std::string_view bytes(int column) const;
+  // As Rows::column().
+  [[nodiscard]] int column(std::string_view name) const;
 
   // The value of a column, by position from 0. Throws Exception (kInternal) where the column's
   // type is not T's, or where it is NULL and T is no std::optional.
@@ -115,6 +117,19 @@ template <class T>
 T Rows::value() const {
   expect_shape(1, 1);
   return (*this)[0].get<T>(0);
+}
+
+// One row as such a struct; columns that have no member are passed over. Throws Exception
+// (kInternal) where a member has no column.
+template <class T>
+[[nodiscard]] T read_row(const Row& row) {
+  T out{};
+  boost::mp11::mp_for_each<boost::describe::describe_members<T, boost::describe::mod_public>>(
+      [&](auto member) {
+        using Value = std::remove_cvref_t<decltype(out.*member.pointer)>;
+        out.*member.pointer = row.get<Value>(row.column(member.name));
+      });
+  return out;
 }
 
 template <class T>
