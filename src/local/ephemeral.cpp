@@ -2,8 +2,10 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <string_view>
+#include <fstream>
+#include <string>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -68,16 +70,39 @@ while [ $tries -lt 5 ]; do
 done
 )sh";
 
-fs::path base_directory() {
+// Where the servers' account can go and a socket's path has room.
+bool is_usable(const fs::path& directory) {
   constexpr std::size_t kLongest = 50;
-  const char* given = std::getenv("TMPDIR");
-  if (given == nullptr || given[0] != '/') return "/tmp";
-  std::error_code error;
-  const auto path = fs::canonical(given, error);
-  if (error || path.string().size() > kLongest) return "/tmp";
+  if (directory.string().size() > kLongest || ::access(directory.c_str(), W_OK | X_OK) != 0) {
+    return false;
+  }
   const auto account = server_account();
-  if (!account || closed_on_the_way(path, *account)) return "/tmp";
-  return path;
+  return account && !closed_on_the_way(directory, *account);
+}
+
+// Whether so much fits into memory that a test's data will hardly fill it.
+bool has_room_in_memory(const char* file_system) {
+  constexpr unsigned long kEnough = 4UL << 30U;
+  struct statvfs info {};
+  if (::statvfs(file_system, &info) != 0 || info.f_bavail * info.f_frsize < kEnough) return false;
+  std::ifstream file("/proc/meminfo");
+  for (std::string key; file >> key;) {
+    unsigned long kilobytes = 0;
+    if (key == "MemAvailable:" && file >> kilobytes) return kilobytes << 10U >= kEnough;
+  }
+  return false;
+}
+
+fs::path base_directory() {
+  const char* given = std::getenv("TMPDIR");
+  if (given != nullptr && given[0] == '/') {
+    std::error_code error;
+    const auto path = fs::canonical(given, error);
+    if (!error && is_usable(path)) return path;
+  }
+  constexpr const char* kMemory = "/dev/shm";
+  if (has_room_in_memory(kMemory) && is_usable(kMemory)) return kMemory;
+  return "/tmp";
 }
 
 }  // namespace

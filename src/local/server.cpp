@@ -71,6 +71,33 @@ std::string program_of(const std::vector<std::string>& words) {
   return words.empty() ? std::string() : fs::path(words[0]).filename().string();
 }
 
+// A postmaster that was killed leaves its System V segment, and in that the name of its POSIX
+// segment (PostgreSQL's PGShmemHeader: magic, creator, size, free offset, handle).
+void release_shared_memory(const fs::path& data_directory) {
+  const auto file = read_postmaster_file(data_directory);
+  if (!file || file->shared_memory_id < 0 || is_alive(file->pid)) return;
+  struct shmid_ds info{};
+  if (::shmctl(file->shared_memory_id, IPC_STAT, &info) != 0 || info.shm_nattch != 0) return;
+  const void* memory = ::shmat(file->shared_memory_id, nullptr, SHM_RDONLY);
+  if (reinterpret_cast<std::intptr_t>(memory) == -1) return;
+  struct Header {
+    std::int32_t magic;
+    std::int32_t creator;
+    std::size_t total;
+    std::size_t free;
+    std::uint32_t handle;
+  } header{};
+  if (info.shm_segsz >= sizeof header) std::memcpy(&header, memory, sizeof header);
+  ::shmdt(memory);
+  constexpr std::int32_t kMagic = 679834894;
+  if (header.magic != kMagic || header.creator != file->pid) return;
+  if (header.handle != 0) {
+    std::error_code error;
+    fs::remove(fmt::format("/dev/shm/PostgreSQL.{}", header.handle), error);
+  }
+  ::shmctl(file->shared_memory_id, IPC_RMID, nullptr);
+}
+
 }  // namespace
 
 std::string_view name_of(Role role) {
@@ -215,7 +242,8 @@ std::string Server::configuration() const {
   set("effective_cache_size", fmt::format("{}MB", std::max(memory / 2, 512L)));
   set("work_mem", "16MB");
   set("maintenance_work_mem", fmt::format("{}MB", std::clamp(memory / 32, 64L, 512L)));
-  set("max_wal_size", "4GB");
+  // Not durable: often kept in memory.
+  set("max_wal_size", durable ? "4GB" : "512MB");
   set("checkpoint_timeout", "15min");
   set("random_page_cost", "1.1");
   set("effective_io_concurrency", "64");
@@ -264,6 +292,7 @@ Result<void> Server::make() {
   if (auto made = make_directories(); !made) return made.error();
   const auto draft = directory_ / "data.making";
   end_strays();
+  release_shared_memory(draft);
   if (auto removed = remove_tree(draft); !removed) return removed.error();
 
   const auto& binaries = context_->binaries;
@@ -331,7 +360,7 @@ Result<void> Server::make() {
 
 // Ends what a killed run or a killed postmaster left working in this server's directory: the
 // makers, which name it in their command line, and server processes without a postmaster.
-void Server::end_strays() const {
+void Server::end_strays(Ending how) const {
   static const std::set<std::string> kMakers{"initdb", "pg_basebackup", "postgres", "pg_ctl"};
   const auto inside = directory_.string() + "/";
   std::set<pid_t> strays;
@@ -349,8 +378,22 @@ void Server::end_strays() const {
     if (program_of(command_line(file->pid)) == "postgres") strays.insert(file->pid);
   }
   for (const pid_t stray : processes()) strays.insert(stray);
-  for (const pid_t stray : strays) ::kill(stray, SIGKILL);
-  for (const pid_t stray : strays) (void)wait_until_gone(stray, std::chrono::seconds(5));
+  for (const pid_t stray : strays) {
+    // A server that is asked to end releases its shared memory, which SIGKILL would leave behind;
+    // the makers would dump core on SIGQUIT.
+    const auto program = program_of(command_line(stray));
+    ::kill(stray, how == Ending::kAtOnce                              ? SIGKILL
+                  : program == "initdb" || program == "pg_basebackup" ? SIGTERM
+                                                                      : SIGQUIT);
+    ::kill(stray, SIGCONT);
+  }
+  const auto deadline = steady_clock::now() + std::chrono::seconds(3);
+  for (const pid_t stray : strays) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    if (wait_until_gone(stray, std::max(left, milliseconds(0)))) continue;
+    ::kill(stray, SIGKILL);
+    (void)wait_until_gone(stray, std::chrono::seconds(5));
+  }
 }
 
 Result<void> Server::clear_leftovers() const {
@@ -471,7 +514,7 @@ Result<void> Server::kill_9() {
   const auto victims = processes();
   // The postmaster first, so that it starts nothing anew.
   for (const pid_t victim : victims) ::kill(victim, SIGKILL);
-  end_strays();
+  end_strays(Ending::kAtOnce);
   for (const pid_t victim : victims) {
     if (!wait_until_gone(victim, std::chrono::seconds(10))) {
       return Error{
@@ -523,37 +566,11 @@ Result<void> Server::resume() {
   return {};
 }
 
-// A postmaster that was killed leaves its System V segment, and in that the name of its POSIX
-// segment (PostgreSQL's PGShmemHeader: magic, creator, size, free offset, handle).
-void Server::release_shared_memory() const {
-  const auto file = read_postmaster_file(data_directory());
-  if (!file || file->shared_memory_id < 0 || is_alive(file->pid)) return;
-  struct shmid_ds info{};
-  if (::shmctl(file->shared_memory_id, IPC_STAT, &info) != 0 || info.shm_nattch != 0) return;
-  const void* memory = ::shmat(file->shared_memory_id, nullptr, SHM_RDONLY);
-  if (reinterpret_cast<std::intptr_t>(memory) == -1) return;
-  struct Header {
-    std::int32_t magic;
-    std::int32_t creator;
-    std::size_t total;
-    std::size_t free;
-    std::uint32_t handle;
-  } header{};
-  if (info.shm_segsz >= sizeof header) std::memcpy(&header, memory, sizeof header);
-  ::shmdt(memory);
-  constexpr std::int32_t kMagic = 679834894;
-  if (header.magic != kMagic || header.creator != file->pid) return;
-  if (header.handle != 0) {
-    std::error_code error;
-    fs::remove(fmt::format("/dev/shm/PostgreSQL.{}", header.handle), error);
-  }
-  ::shmctl(file->shared_memory_id, IPC_RMID, nullptr);
-}
-
 Result<void> Server::remove() {
   // What is about to be deleted needs no checkpoint.
   if (auto stopped = stop(StopMode::kImmediate); !stopped) return stopped.error();
-  release_shared_memory();
+  release_shared_memory(data_directory());
+  release_shared_memory(directory_ / "data.making");
   if (auto removed = remove_tree(facts_.socket_directory); !removed) return removed.error();
   return remove_tree(directory_);
 }

@@ -128,9 +128,9 @@ class Server {
   [[nodiscard]] std::string configuration() const;
   [[nodiscard]] Result<void> make_directories() const;
   [[nodiscard]] Result<void> run_maker(Command command, std::string_view what) const;
-  void end_strays() const;
+  enum class Ending { kInOrder, kAtOnce };
+  void end_strays(Ending how = Ending::kInOrder) const;
   [[nodiscard]] Result<void> clear_leftovers() const;
-  void release_shared_memory() const;
   [[nodiscard]] Result<void> wait_until_ready(pid_t pid, std::uintmax_t log_start);
   [[nodiscard]] Error failure(std::string what, std::uintmax_t log_start) const;
 
