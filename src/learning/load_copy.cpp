@@ -78,39 +78,69 @@ asio::awaitable<Result<void>> send(pg::Connection& connection, RowSource& source
   co_return Result<void>{};
 }
 
+// What has to be done to a table so that its rows can be copied fast, and what undoes it.
+struct Preparation {
+  std::string before;
+  std::string after;
+};
+
+std::string value(const pg::Rows& rows, int row, int column) {
+  return std::string(rows[row].bytes(column));
+}
+
+asio::awaitable<Result<Preparation>> prepare(pg::Connection& connection, const std::string& table,
+                                             ForeignKeys keys) {
+  auto asked = co_await connection.script(fmt::format(
+      "BEGIN; SELECT row_security_active('{0}'); "
+      "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
+      "WHERE conrelid = '{0}'::regclass AND contype = 'f' ORDER BY conname",
+      table));
+  if (asked.has_error()) co_return asked.error();
+  const auto& answers = *asked;
+  Preparation out;
+  if (value(answers[1], 0, 0) == "t") {
+    out.before += fmt::format("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY;", table);
+    out.after += fmt::format("ALTER TABLE {} FORCE ROW LEVEL SECURITY;", table);
+  }
+  if (keys == ForeignKeys::at_end) {
+    for (int i = 0; i < answers[2].size(); ++i) {
+      const auto name = value(answers[2], i, 0);
+      out.before += fmt::format("ALTER TABLE {} DROP CONSTRAINT {};", table, name);
+      out.after += fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {};", table, name,
+                               value(answers[2], i, 1));
+    }
+  }
+  if (!out.before.empty()) {
+    auto done = co_await connection.script(out.before);
+    if (done.has_error()) co_return done.error();
+  }
+  co_return out;
+}
+
+asio::awaitable<Result<void>> send_all(pg::Connection& connection, RowSource& source, Meter& meter,
+                                       ForeignKeys keys) {
+  auto prepared = co_await prepare(connection, std::string(source.table()), keys);
+  if (prepared.has_error()) co_return prepared.error();
+  auto sent = co_await send(connection, source, meter);
+  if (sent.has_error()) co_return sent.error();
+  if (!prepared->after.empty()) {
+    auto done = co_await connection.script(prepared->after);
+    if (done.has_error()) co_return done.error();
+  }
+  co_return Result<void>{};
+}
+
 }  // namespace
 
 asio::awaitable<Result<std::uint64_t>> copy_table(std::shared_ptr<pg::Connection> connection,
-                                                  RowSource& source, ReportProgress report) {
+                                                  RowSource& source, ReportProgress report,
+                                                  ForeignKeys keys) {
   const std::string table(source.table());
   Meter meter(table, source.total(), std::move(report));
-
-  auto begun = co_await connection->script(
-      fmt::format("BEGIN; SELECT row_security_active('{}')", table));
-  if (begun.has_error()) {
-    (void)co_await connection->script("ROLLBACK");
-    co_return explain(begun.error(), table, 0);
-  }
-  const auto& answer = begun->back();
-  const bool forced = answer.size() == 1 && answer[0].bytes(0) == "t";
-  std::optional<Error> failed;
-  if (forced) {
-    auto lifted = co_await connection->script(
-        fmt::format("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", table));
-    if (lifted.has_error()) failed = lifted.error();
-  }
-  if (!failed) {
-    auto sent = co_await send(*connection, source, meter);
-    if (sent.has_error()) failed = sent.error();
-  }
-  if (!failed && forced) {
-    auto restored = co_await connection->script(
-        fmt::format("ALTER TABLE {} FORCE ROW LEVEL SECURITY", table));
-    if (restored.has_error()) failed = restored.error();
-  }
-  if (failed) {
+  auto sent = co_await send_all(*connection, source, meter, keys);
+  if (sent.has_error()) {
     if (!connection->closed()) (void)co_await connection->script("ROLLBACK");
-    co_return explain(*failed, table, meter.rows());
+    co_return explain(sent.error(), table, meter.rows());
   }
   auto committed = co_await connection->script("COMMIT");
   if (committed.has_error()) {

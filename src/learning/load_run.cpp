@@ -63,7 +63,7 @@ asio::awaitable<Result<LoadReport>> load_all(std::shared_ptr<pg::Connection> con
   const auto begun = std::chrono::steady_clock::now();
   for (const auto& source : sources_of(school)) {
     const auto table_begun = std::chrono::steady_clock::now();
-    auto rows = co_await copy_table(connection, *source, report);
+    auto rows = co_await copy_table(connection, *source, report, ForeignKeys::at_end);
     if (rows.has_error()) co_return rows.error();
     out.tables.push_back({std::string(source->table()), *rows, seconds_since(table_begun)});
     out.rows += *rows;
