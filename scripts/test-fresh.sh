@@ -16,6 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 suite=bookworm
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lyceum-fresh
 data='' only='' user_pass=yes share_ccache='' shell=''
+arguments=("$@")
 usage() { sed -n '/^#   scripts/,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 while [[ $# -gt 0 ]]; do
   case $1 in
@@ -24,7 +25,7 @@ while [[ $# -gt 0 ]]; do
     --no-user) user_pass='' ;;
     --ccache) share_ccache=yes ;;
     --shell) shell=yes ;;
-    --forget) rm -rf "$cache" ;;
+    --forget) [[ -n ${LYCEUM_FRESH_ROOM-} ]] || rm -rf "$cache" ;;
     -h | --help) usage && exit ;;
     *) usage >&2 && exit 2 ;;
   esac
@@ -42,13 +43,25 @@ command -v debootstrap >/dev/null || fail "no debootstrap: apt-get install deboo
 [[ -z $only || $only == demo || $only == test ]] || fail "--only wants demo or test, not '$only'"
 [[ -z $data || -d $data ]] || fail "no folder '$data'"
 
+# The outer half makes a folder, runs the inner half in namespaces of its own, and removes the folder.
+# What the inner half mounts and starts ends with it, whatever it dies of, and the outer half never
+# saw a mount: so removing cannot reach through one into the machine.
+if [[ -z ${LYCEUM_FRESH_ROOM-} ]]; then
+  room=$(mktemp -d "${TMPDIR:-/tmp}/lyceum-fresh.XXXXXX")
+  trap 'rm -rf --one-file-system "$room"' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  chmod 755 "$room"
+  LYCEUM_FRESH_ROOM=$room unshare --mount --propagation private --pid --fork --kill-child \
+    --mount-proc bash "${BASH_SOURCE[0]}" "${arguments[@]}"
+  exit
+fi
+
 mkdir -p "$cache/archives"
-top=$(mktemp -d "${TMPDIR:-/tmp}/lyceum-fresh.XXXXXX")
+top=$LYCEUM_FRESH_ROOM
 root=$top/root
 mkdir "$root"
-chmod 755 "$top"
-
-mounts_below() { awk -v top="$top/" 'index($5 "/", top) == 1 { print $5 }' /proc/self/mountinfo; }
 
 # The processes whose root is the chroot's: whatever it started and did not end.
 processes_inside() {
@@ -65,26 +78,6 @@ describe() {
     echo "  $pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c1-150)"
   done
 }
-
-remove_all() {
-  local pid left mount
-  mapfile -t left < <(processes_inside)
-  for pid in "${left[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  # Newest mount first. Nothing is removed while a mount is there: rm would reach through it.
-  while read -r mount; do
-    umount "$mount" || umount --lazy "$mount" || true
-  done < <(mounts_below | tac)
-  if [[ -n $(mounts_below) ]]; then
-    echo "test-fresh: still mounted, so $top is left as it is:" >&2
-    mounts_below >&2
-    return
-  fi
-  rm -rf --one-file-system "$top"
-}
-trap remove_all EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # The address apt takes Debian from here, and the settings it needs to get there.
 # shellcheck disable=SC2016  # apt expands them
