@@ -1,12 +1,13 @@
 #pragma once
 
-#include <boost/intrusive/list.hpp>
+#include <array>
 #include <deque>
 #include <functional>
 #include <vector>
 
 #include "base/backoff.h"
 #include "base/error.h"
+#include "pool/expiries.h"
 #include "pool/fair_queue.h"
 #include "pool/figures.h"
 #include "pool/options.h"
@@ -27,12 +28,12 @@ enum class Reason : std::uint8_t {
 // What the core wants done. `ticket` is set for send, grant and fail.
 struct Action {
   enum class Kind : std::uint8_t {
-    connect,         // open a connection for this member
-    close,           // close this member's
-    send,            // put the ticket's statement onto this member
-    grant,           // hand this member to the ticket's owner
-    fail,            // end the ticket for the reason; where it was sent, its answer is an orphan
-    cancel,          // cancel on the server what this member is at
+    connect,  // open a connection for this member
+    close,    // close this member's, or give up opening it
+    send,     // put the ticket's statement onto this member
+    grant,    // hand this member to the ticket's owner
+    fail,     // end the ticket for the reason; where it was sent, its answer is an orphan
+    cancel,   // cancel on the server what this member is at
   };
   Kind kind;
   MemberId member = kNoMember;
@@ -47,8 +48,27 @@ struct Action {
 // A connection is a member. Members carry statements (as lanes: up to lane_depth at once, up to
 // `lanes` of them), or are leased to one caller. A member turns from one into the other as need be,
 // whenever nothing is in flight on it, so a pool of one connection serves both in turn.
+//
+// Who gets a free connection where both statements and leases wait: statements, if they have no
+// lane at all; else leases. Where no connection can be added, lanes are kept for waiting leases
+// until one lane is left; that one too, once a lease has waited for kLeasePatience. So neither kind
+// starves, however few connections there are.
+//
+// A request and its answer cost a time that does not grow with the number of connections.
 class Core {
  public:
+  // A lane whose server has been at one statement for longer is avoided: what is put behind it
+  // waits for that statement.
+  static constexpr Duration kStalled = std::chrono::milliseconds(5);
+  // How long the server may be at an orphan before it is told to cancel it; the pause doubles from
+  // one cancel to the next, up to the most.
+  static constexpr Duration kCancelPause = std::chrono::milliseconds(20);
+  static constexpr Duration kCancelPauseMost = std::chrono::seconds(1);
+  // An orphan that does not end though it was cancelled: the server does not answer any more.
+  static constexpr Duration kOrphanLimit = std::chrono::seconds(5);
+  // How long leases may wait, none being granted, before the last lane is taken for one.
+  static constexpr Duration kLeasePatience = std::chrono::milliseconds(100);
+
   // `random` gives numbers in [0, 1): for jitter.
   Core(Limits limits, std::function<double()> random);
 
@@ -74,64 +94,99 @@ class Core {
   // ── what is to be done ──────────────────────────────────────────────────────────────────────
   // Takes the next action, in order; false where there is none.
   [[nodiscard]] bool next_action(Action& out);
-  // When tick() is next of use.
-  [[nodiscard]] SteadyTime next_wakeup(SteadyTime now) const;
-  [[nodiscard]] bool drained() const { return draining_ && members_open() == 0 && idle_queues(); }
+  // When tick() is next of use; a time that has passed already means at once.
+  [[nodiscard]] SteadyTime next_wakeup() const;
+  [[nodiscard]] bool drained() const { return draining_ && existing() == 0 && nobody_waits(); }
   [[nodiscard]] bool draining() const { return draining_; }
 
   [[nodiscard]] Figures figures() const;
   [[nodiscard]] const Limits& limits() const { return limits_; }
 
  private:
+  enum class Role : std::uint8_t {
+    unused,      // no connection
+    connecting,  // on its way
+    spare,       // open, nothing in flight, no lane
+    lane,        // takes statements
+    reserved,    // a lane that takes nothing new: kept for a lease once it is empty
+    emptying,    // takes nothing new: holds an orphan, or is to be closed
+    leased,
+    kCount,
+  };
   struct Member {
-    enum class State : std::uint8_t { unused, connecting, open, leased };
-    State state = State::unused;
-    bool lane = false;       // may carry statements
-    bool retiring = false;   // gets nothing new; closed once nothing is in flight
-    bool for_lease = false;  // gets no statements until it has been leased once
+    Role role = Role::unused;
+    bool retiring = false;      // closed once nothing is in flight
+    std::uint32_t place = 0;    // among the members of its role
+    std::uint32_t orphans = 0;  // null ones in flight
     std::deque<Ticket*> flight = {};  // statements sent and not answered; null for an orphan
-    std::size_t orphans = 0;
-    SteadyTime orphaned{};    // when the newest orphan became one
-    SteadyTime head_since{};  // since when the server has been at its current statement
+    SteadyTime head_since{};          // since when the server has been at its current statement
     SteadyTime idle_since{};
+    SteadyTime connected_at{};
     SteadyTime retire_at{};
+    SteadyTime orphaned{};  // when the newest orphan became one
+    SteadyTime cancel_at{};
+    Duration cancel_pause{};
     [[nodiscard]] std::size_t depth() const { return flight.size(); }
   };
-  using Expiries = boost::intrusive::list<
-      Ticket, boost::intrusive::member_hook<Ticket, boost::intrusive::list_member_hook<>,
-                                            &Ticket::expiry_hook>>;
 
-  [[nodiscard]] std::size_t members_open() const;
-  [[nodiscard]] bool idle_queues() const { return statements_.empty() && leases_.empty(); }
-  [[nodiscard]] bool idle(const Member& member) const;
+  [[nodiscard]] std::vector<MemberId>& in(Role role) {
+    return by_role_[static_cast<std::size_t>(role)];
+  }
+  [[nodiscard]] const std::vector<MemberId>& in(Role role) const {
+    return by_role_[static_cast<std::size_t>(role)];
+  }
+  [[nodiscard]] std::size_t existing() const { return members_.size() - in(Role::unused).size(); }
+  [[nodiscard]] std::size_t unleased() const { return existing() - in(Role::leased).size(); }
+  [[nodiscard]] bool nobody_waits() const { return statements_.empty() && leases_.empty(); }
   [[nodiscard]] std::size_t waiting() const { return statements_.size() + leases_.size(); }
+  // The last attempts to connect have failed.
+  [[nodiscard]] bool cut_off() const { return backoff_.failures() > 0; }
 
   void act(Action action) { actions_.push_back(action); }
+  void turn(MemberId id, Role role);
   void fail(Ticket& ticket, Reason reason);
+  void fail_waiting(Reason reason);
+  bool make_room(const Ticket& ticket);
   void enqueue(Ticket& ticket, SteadyTime now);
-  void send(Ticket& ticket, MemberId member, SteadyTime now);
-  void grant(Ticket& ticket, MemberId member, SteadyTime now);
-  void expire_by(Expiries& list, Ticket& ticket);
-  void forget_expiry(Ticket& ticket);
+  void take_out(Ticket& ticket, SteadyTime now);
+  void send(Ticket& ticket, MemberId id, SteadyTime now);
+  void grant(Ticket& ticket, MemberId id, SteadyTime now);
+  void land(MemberId id, const Ticket* ticket, SteadyTime now);
   MemberId pick_lane(SteadyTime now);
-  MemberId pick_for_lease(SteadyTime now);
-  void release(MemberId member, SteadyTime now);
+  MemberId pick_for_lease();
+  [[nodiscard]] MemberId emptiest_lane() const;
+  [[nodiscard]] bool lanes_are_busy() const;
+  void settle(SteadyTime now);
   void dispatch(SteadyTime now);
-  void balance(SteadyTime now);
-  void close(MemberId member, CloseReason reason);
-  void vacate(Member& member);
+  void connect_more(SteadyTime now);
+  void reserve(SteadyTime now);
+  void unreserve();
+  void look_after_orphans(SteadyTime now);
+  void keep_house(SteadyTime now);
+  void wind_up();
+  void vacate(MemberId id);
+  void close(MemberId id, CloseReason reason);
 
   Limits limits_;
   std::function<double()> random_;
   std::vector<Member> members_;
+  std::array<std::vector<MemberId>, static_cast<std::size_t>(Role::kCount)> by_role_;
   FairQueue statements_;
   FairQueue leases_;
-  Expiries waiting_expiries_;  // both nearly in order of time: all wait equally long as a rule
-  Expiries sent_expiries_;
+  Expiries waiting_;
+  Expiries sent_;
   std::vector<Action> actions_;
   std::size_t next_action_ = 0;
+
   Backoff backoff_;
   SteadyTime no_connect_before_ = SteadyTime::min();
+  bool connect_postponed_ = false;  // one is wanted as soon as that time has come
+  bool refused_ = false;            // the last attempt failed for good
+
+  SteadyTime lease_blocked_since_{};  // the later of: leases began to wait, one was granted
+  std::size_t with_orphans_ = 0;      // members
+  SteadyTime orphan_check_ = SteadyTime::max();
+  SteadyTime housekeeping_ = SteadyTime::max();
   bool draining_ = false;
   SteadyTime drain_deadline_ = SteadyTime::max();
   Figures figures_;

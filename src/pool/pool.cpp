@@ -108,8 +108,7 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
   }
 
   void arm_timer() {
-    const auto now = Clock::now();
-    const auto at = core.next_wakeup(now);
+    const auto at = core.next_wakeup();
     // A wakeup that comes early does no harm; moving the timer for every request would.
     if (at >= timer_at || at == SteadyTime::max()) return;
     timer_at = at;

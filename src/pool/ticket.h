@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/intrusive/list_hook.hpp>
+#include <boost/intrusive/set_hook.hpp>
 #include <optional>
 
 #include "base/clock.h"
@@ -24,13 +25,14 @@ struct Ticket {
   State state = State::idle;
   std::optional<Uuid> tenant;
   SteadyTime deadline = SteadyTime::max();
-  SteadyTime arrived{};                  // first asked
+  SteadyTime arrived{};                    // first asked
   SteadyTime expires = SteadyTime::max();  // when the state it is in ends by itself
   MemberId member = kNoMember;
 
   // The core's: in a queue while it waits, and among those that end by a time.
   boost::intrusive::list_member_hook<> queue_hook;
   boost::intrusive::list_member_hook<> expiry_hook;
+  boost::intrusive::set_member_hook<> early_expiry_hook;
 };
 
 }  // namespace lyceum::pool
