@@ -6,7 +6,8 @@
 -- $2 timestamptz: end, not included, finite
 -- $3 text: time zone of the days, NULL for the tenant's own
 -- Each day is one range of an index that holds all that is asked for, so that no row is fetched
--- and no instant is converted to a date.
+-- and no instant is converted to a date. The learners of the vocabulary are counted by
+-- grouping, which hashes; count(DISTINCT) sorts, and is the cheaper where its rows are few.
 WITH zone AS MATERIALIZED (
   SELECT coalesce($3::text, (SELECT t.time_zone FROM tenants t
                              WHERE t.id = nullif(current_setting('lyceum.tenant', true), '')::uuid),
@@ -24,8 +25,8 @@ WITH zone AS MATERIALIZED (
   FROM days d
   CROSS JOIN LATERAL (
     SELECT count(DISTINCT ls.user_id) AS active_users, count(*) AS total_sessions,
-           coalesce(avg(ls.duration_minutes), 0)::float8 AS avg_session_duration,
-           coalesce(sum(ls.duration_minutes), 0)::bigint AS total_learning_time
+           avg(ls.duration_minutes)::float8 AS avg_session_duration,
+           sum(ls.duration_minutes) AS total_learning_time
     FROM learning_sessions ls
     WHERE ls.started_at >= d.first_instant AND ls.started_at < d.end_instant) s
   WHERE s.total_sessions > 0
@@ -47,8 +48,10 @@ CROSS JOIN (
   WHERE p.updated_at >= $1 AND p.updated_at < $2
 ) completion
 CROSS JOIN (
-  SELECT count(DISTINCT v.user_id) AS users_learning_vocabulary,
-         coalesce(avg(v.mastery_level), 0) AS avg_vocabulary_mastery
-  FROM user_vocabulary_progress v
-  WHERE v.updated_at >= $1 AND v.updated_at < $2
+  SELECT count(*) AS users_learning_vocabulary,
+         coalesce(sum(u.total) / sum(u.rows)::float8, 0) AS avg_vocabulary_mastery
+  FROM (SELECT sum(v.mastery_level) AS total, count(*) AS rows
+        FROM user_vocabulary_progress v
+        WHERE v.updated_at >= $1 AND v.updated_at < $2
+        GROUP BY v.user_id) u
 ) words

@@ -10,7 +10,9 @@
 -- $8 text: level, A1 to C2
 -- The keys come from a walk along one index that also holds what is filtered by; only the rows of
 -- the page are then fetched. `$1 IS NULL OR …` keeps the filter a filter: as a range it would lead
--- the planner, which does not know the range, to another index and a sort.
+-- the planner, which does not know the range, to another index and a sort. The cursor stands in
+-- sub-selects because coalesce() counts as leaky, and under a policy only what cannot leak may bound
+-- the walk.
 SELECT s.id, s.title, s.level, s.difficulty_score, s.estimated_duration, s.thumbnail_url,
        s.view_count, s.featured, s.created_at,
        NULL::integer AS completion_percentage, NULL::bigint AS time_spent,
@@ -22,8 +24,9 @@ FROM (
   WHERE k.published
     AND k.level = $8::text
     AND (k.featured, k.created_at, k.id)
-        < (coalesce($3::boolean, true), coalesce($4::timestamptz, 'infinity'),
-           coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+        < ((SELECT coalesce($3::boolean, true)),
+           (SELECT coalesce($4::timestamptz, 'infinity')),
+           (SELECT coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')))
     AND ($1::float8 IS NULL OR k.difficulty_score >= $1)
     AND ($2::float8 IS NULL OR k.difficulty_score <= $2)
   ORDER BY k.featured DESC, k.created_at DESC, k.id DESC

@@ -10,7 +10,6 @@ SET LOCAL ROLE lyceum_owner;
 -- (stop words only, punctuation only): such a search finds nothing.
 CREATE FUNCTION lyceum_search_query(words text) RETURNS tsquery
 LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
 AS $function$
   SELECT CASE WHEN numnode(plainto_tsquery('pg_catalog.english', words)) > 0
               THEN ('''tenant=' || nullif(current_setting('lyceum.tenant', true), '')::uuid::text
@@ -33,6 +32,7 @@ CREATE FUNCTION lyceum_search_stories(
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 SET plan_cache_mode = force_generic_plan
+SET client_min_messages = warning  -- plainto_tsquery remarks on stop words
 AS $function$
 DECLARE
   rare   CONSTANT integer := 5000;
@@ -139,6 +139,7 @@ CREATE FUNCTION lyceum_count_stories(
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 SET plan_cache_mode = force_generic_plan
+SET client_min_messages = warning  -- plainto_tsquery remarks on stop words
 AS $function$
 DECLARE
   tenant CONSTANT uuid := nullif(current_setting('lyceum.tenant', true), '')::uuid;

@@ -1,0 +1,2 @@
+-- access: write
+SELECT pg_cancel_backend($1)
