@@ -468,6 +468,8 @@ void Core::tick(SteadyTime now) {
     for (MemberId id = 0; id < members_.size(); ++id) {
       if (members_[id].role != Role::unused) close(id, CloseReason::shutdown);
     }
+    orphan_check_ = housekeeping_ = SteadyTime::max();
+    connect_postponed_ = false;
     return;
   }
   if (now >= orphan_check_) look_after_orphans(now);
@@ -560,7 +562,7 @@ Figures Core::figures() const {
   f.connecting = in(Role::connecting).size();
   f.leased = in(Role::leased).size();
   f.open = existing() - f.connecting;
-  f.lanes = in(Role::lane).size() + in(Role::reserved).size();
+  f.lanes = in(Role::lane).size();
   for (const auto role : {Role::spare, Role::lane, Role::reserved, Role::emptying}) {
     for (const auto id : in(role)) {
       const auto depth = members_[id].depth();

@@ -15,7 +15,7 @@ struct Figures {
   std::size_t connecting = 0;
   std::size_t idle = 0;        // open with nothing in flight
   std::size_t leased = 0;
-  std::size_t lanes = 0;       // connections that carry statements
+  std::size_t lanes = 0;       // connections that take statements
   std::size_t depth = 0;       // statements in flight on all lanes
   std::size_t deepest = 0;     // statements in flight on the fullest lane
   std::size_t waiting = 0;     // requests before the pool
