@@ -15,6 +15,7 @@
 --    that it belongs to one of the n best heads, and the r-th of these can give n − r + 1 words;
 -- 3. words that the learner has a row of are few, and scored one by one.
 -- Rounding does not disturb this: every operation in the score is monotonic in the frequency.
+-- Urgency is numeric, as in the guide, so that the scores are the guide's to the last bit.
 WITH RECURSIVE present AS MATERIALIZED (
   SELECT today, today::timestamp AT TIME ZONE zone AS midnight,
          (today - 7)::timestamp AT TIME ZONE zone AS week_ago,
@@ -57,7 +58,7 @@ WITH RECURSIVE present AS MATERIALIZED (
   ORDER BY place
   LIMIT $2::integer
 ), candidates AS (
-  SELECT fresh.id, fresh.difficulty_level, fresh.frequency, 1.0::float8 AS urgency,
+  SELECT fresh.id, fresh.difficulty_level, fresh.frequency, 1.0 AS urgency,
          0.0::float8 AS mastery_level, 0 AS review_count, NULL::timestamptz AS last_reviewed,
          NULL::date AS next_review_date
   FROM best b
