@@ -552,7 +552,7 @@ Result<IndexStatement> parse_index_definition(std::string_view text) {
   return std::move(statements->front());
 }
 
-std::string quoted(std::string_view identifier) {
+std::string quoted_name(std::string_view identifier) {
   std::string out = "\"";
   for (const char c : identifier) {
     if (c == '"') out += '"';
@@ -571,15 +571,15 @@ std::string quoted_literal(std::string_view text) {
   return out + '\'';
 }
 
-std::string quoted(std::string_view schema, std::string_view name) {
-  return schema.empty() ? quoted(name) : quoted(schema) + '.' + quoted(name);
+std::string quoted_name(std::string_view schema, std::string_view name) {
+  return schema.empty() ? quoted_name(name) : quoted_name(schema) + '.' + quoted_name(name);
 }
 
 std::string create_index_sql(const IndexStatement& statement, std::string_view name,
                              std::string_view table_sql, std::string_view tail,
                              bool concurrently) {
   return fmt::format("CREATE {}INDEX {}{} ON {} {}", statement.unique ? "UNIQUE " : "",
-                     concurrently ? "CONCURRENTLY " : "", quoted(name), table_sql, tail);
+                     concurrently ? "CONCURRENTLY " : "", quoted_name(name), table_sql, tail);
 }
 
 }  // namespace lyceum::indexes

@@ -58,11 +58,11 @@ struct IndexStatement {
 [[nodiscard]] Result<IndexStatement> parse_index_definition(std::string_view text);
 
 // An identifier as SQL: always in double quotes, so that no keyword needs to be known.
-[[nodiscard]] std::string quoted(std::string_view identifier);
+[[nodiscard]] std::string quoted_name(std::string_view identifier);
 // A string constant as SQL, whatever standard_conforming_strings says.
 [[nodiscard]] std::string quoted_literal(std::string_view text);
 // "schema"."name", or "name" where there is no schema.
-[[nodiscard]] std::string quoted(std::string_view schema, std::string_view name);
+[[nodiscard]] std::string quoted_name(std::string_view schema, std::string_view name);
 
 // CREATE [UNIQUE] INDEX [CONCURRENTLY] "name" ON table tail: the statement with another name,
 // another table (SQL text, already quoted) and another tail.

@@ -91,6 +91,15 @@ bool made_by(const BuildRecord& record, const ExistingIndex& index) {
   return ours && found && ours->loose_shape == found->loose_shape;
 }
 
+bool is_own_wreck(std::span<const BuildRecord> journal, const ExistingIndex& index) {
+  if (index.valid || index.building_process != 0) return false;
+  return std::any_of(journal.begin(), journal.end(), [&index](const BuildRecord& record) {
+    const bool open = record.state == BuildState::building || record.state == BuildState::failed ||
+                      record.state == BuildState::built;
+    return open && made_by(record, index);
+  });
+}
+
 std::vector<RecoveryStep> recover(std::span<const BuildRecord> journal,
                                   const Inventory& inventory) {
   std::vector<RecoveryStep> out;

@@ -53,6 +53,11 @@ struct BuildRecord {
 // so) is what makes the second sound.
 [[nodiscard]] bool made_by(const BuildRecord& record, const ExistingIndex& index);
 
+// Whether an index is the wreck of a build of ours: invalid, made by a build that did not come to its
+// end. An index of ours that became invalid later (an interrupted DROP INDEX CONCURRENTLY of
+// somebody) is none.
+[[nodiscard]] bool is_own_wreck(std::span<const BuildRecord> journal, const ExistingIndex& index);
+
 enum class RecoveryKind {
   drop_wreck,      // an invalid index of ours: drop it
   drop_replaced,   // the swap is done: drop the index whose place was taken

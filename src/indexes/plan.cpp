@@ -93,7 +93,7 @@ class Comparison {
       out.standing = Standing::unbuildable;
       out.reason = std::move(reason);
     };
-    const auto table_name = quoted(declared_.statement.schema, declared_.statement.table);
+    const auto table_name = quoted_name(declared_.statement.schema, declared_.statement.table);
     if (table_ == nullptr) {
       return unbuildable(fmt::format("the table {} ({}) does not exist: apply the migrations, or "
                                      "check the search path",
@@ -125,13 +125,12 @@ class Comparison {
       out.reason = fmt::format("process {} is building it just now", existing_->building_process);
       return;
     }
-    out.ours = std::any_of(observation_.journal.begin(), observation_.journal.end(),
-                           [this](const BuildRecord& record) { return made_by(record, *existing_); });
+    out.ours = is_own_wreck(observation_.journal, *existing_);
     out.reason = out.ours ? "an interrupted build of ours left it incomplete; apply drops it and "
                             "builds it anew"
                           : fmt::format("a build that is not ours left it incomplete, and it still "
                                         "costs writes; look at it, then DROP INDEX CONCURRENTLY {}",
-                                        quoted(existing_->schema, existing_->name));
+                                        quoted_name(existing_->schema, existing_->name));
   }
 
   void judge_valid(PlannedIndex& out, const ServerView* view) const {
@@ -178,7 +177,7 @@ class Comparison {
                           "partitioned index, so it cannot be replaced"
                         : fmt::format("; the one there serves the constraint {}, so only a "
                                       "migration can change it",
-                                      quoted(existing_->constraint));
+                                      quoted_name(existing_->constraint));
     }
   }
 
@@ -206,7 +205,7 @@ class Comparison {
     if (existing_ != nullptr) {
       if (existing_->table_oid == table_->oid) return std::nullopt;
       return fmt::format("an index of the table {}",
-                         quoted(existing_->table_schema, existing_->table));
+                         quoted_name(existing_->table_schema, existing_->table));
     }
     for (const auto& other : observation_.inventory.other_relations) {
       if (other.schema == table_->schema && other.name == declared_.name()) {
@@ -218,7 +217,7 @@ class Comparison {
 
   [[nodiscard]] std::optional<IndexStatement> wanted_statement() const {
     auto parsed = parse_index_definition(create_index_sql(
-        declared_.statement, declared_.name(), quoted(declared_.statement.table), wanted_.tail,
+        declared_.statement, declared_.name(), quoted_name(declared_.statement.table), wanted_.tail,
         false));
     if (!parsed) return std::nullopt;
     return std::move(*parsed);
@@ -262,8 +261,8 @@ class Comparison {
       return fmt::format(
           "the role {} may not build it: the table {} belongs to {}; connect as {}, or GRANT {} TO "
           "{} (and CREATE on schema {})",
-          inventory.role, quoted(table_->schema, table_->name), table_->owner, table_->owner,
-          quoted(table_->owner), quoted(inventory.role), quoted(table_->schema));
+          inventory.role, quoted_name(table_->schema, table_->name), table_->owner, table_->owner,
+          quoted_name(table_->owner), quoted_name(inventory.role), quoted_name(table_->schema));
     }
     return {};
   }
@@ -290,7 +289,7 @@ std::string_view name_of(Standing standing) {
 }
 
 std::string PlannedIndex::create_sql(std::string_view name, bool concurrently) const {
-  return create_index_sql(declared.statement, name, quoted(schema, declared.statement.table), tail,
+  return create_index_sql(declared.statement, name, quoted_name(schema, declared.statement.table), tail,
                           concurrently);
 }
 

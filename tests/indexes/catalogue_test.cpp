@@ -222,9 +222,9 @@ TEST(Catalogue, reads_the_day_of_what_the_server_prints) {
 }
 
 TEST(Catalogue, quotes_what_it_puts_into_statements) {
-  EXPECT_EQ(quoted("a\"b"), "\"a\"\"b\"");
-  EXPECT_EQ(quoted("", "b"), "\"b\"");
-  EXPECT_EQ(quoted("a", "b"), "\"a\".\"b\"");
+  EXPECT_EQ(quoted_name("a\"b"), "\"a\"\"b\"");
+  EXPECT_EQ(quoted_name("", "b"), "\"b\"");
+  EXPECT_EQ(quoted_name("a", "b"), "\"a\".\"b\"");
   EXPECT_EQ(quoted_literal("it's"), "'it''s'");
   EXPECT_EQ(quoted_literal("a\\'b"), "E'a\\\\''b'");
 }
