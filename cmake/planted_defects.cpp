@@ -1,4 +1,5 @@
-// One defect of each kind that the sanitizers are there to find, on request: `planted_defects leak`.
+// One defect of each kind that the sanitizers are there to find, on request: `planted_defects
+// leak`.
 #include <cstdlib>
 #include <limits>
 #include <string_view>
@@ -38,9 +39,14 @@ void race() {
 
 int main(int count, char** arguments) {
   const std::string_view defect = count > 1 ? arguments[1] : "";
-  if (defect == "leak") leak();
-  else if (defect == "overflow") overflow();
-  else if (defect == "undefined") undefined();
-  else if (defect == "race") race();
-  else return 2;
+  if (defect == "leak")
+    leak();
+  else if (defect == "overflow")
+    overflow();
+  else if (defect == "undefined")
+    undefined();
+  else if (defect == "race")
+    race();
+  else
+    return 2;
 }

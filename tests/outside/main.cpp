@@ -1,5 +1,4 @@
 #include <base/uuid.h>
-
 #include <iostream>
 
 int main() {
