@@ -15,9 +15,9 @@ class Canceller {
  public:
   explicit Canceller(pg_conn* connection);
 
-  // False where too many cancels are under way and none was sent; `sent` otherwise becomes true
-  // once the request has been delivered or has failed (from another thread).
+  // False where none was sent: one is under way for this connection, or too many in the process.
   [[nodiscard]] bool send();
+  // Until the server has signalled the process that runs the statement, or the attempt has failed.
   [[nodiscard]] bool under_way() const;
 
  private:

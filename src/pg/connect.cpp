@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "pg/connection.h"
+#include "pg/waiter.h"
 
 namespace lyceum::pg {
 namespace {
@@ -39,8 +40,77 @@ bool is_socket_directory(std::string_view host) {
   return host.empty() || host[0] == '/' || host[0] == '@';
 }
 
+void add_problem(std::string& problems, std::string_view problem) {
+  if (problem.empty()) return;
+  if (!problems.empty()) problems += "; ";
+  problems += problem;
+}
+
+// A look-up cannot be called back: past the deadline it is left to end by itself.
+awaitable<std::vector<std::string>> addresses_of(std::string host, SteadyTime deadline,
+                                                 std::string& problem) {
+  struct Lookup {
+    explicit Lookup(const asio::any_io_executor& executor) : resolver(executor) {}
+    asio::ip::tcp::resolver resolver;
+    Waiter waiter;
+    error_code error = asio::error::timed_out;
+    std::vector<std::string> addresses;
+  };
+  const auto executor = co_await asio::this_coro::executor;
+  const auto lookup = std::make_shared<Lookup>(executor);
+  lookup->resolver.async_resolve(host, "", [lookup](error_code error, const auto& found) {
+    if (lookup->waiter.done()) return;
+    lookup->error = error;
+    for (const auto& entry : found) {
+      lookup->addresses.push_back(entry.endpoint().address().to_string());
+    }
+    lookup->waiter.notify();
+  });
+  asio::steady_timer timer(executor);
+  if (deadline != kNoDeadline) {
+    timer.expires_at(deadline);
+    timer.async_wait([lookup](error_code error) {
+      if (!error && !lookup->waiter.done()) lookup->waiter.notify();
+    });
+  }
+  co_await lookup->waiter.wait();
+  if (lookup->error) {
+    problem = fmt::format("host name '{}' cannot be resolved: {}", host, lookup->error.message());
+  }
+  co_return lookup->addresses;
+}
+
+// What the server or libpq says of a failed attempt: one line, and the SQLSTATE taken out of it.
+// libpq 15 keeps no result of a failed connect; told to be verbose it writes "FATAL:  28P01: …" and a
+// LOCATION line.
+std::string reason_of(pg_conn* connection, std::string& sqlstate) {
+  std::string_view rest = PQerrorMessage(connection);
+  std::string out;
+  while (!rest.empty()) {
+    auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(" \t")));
+    if (line.empty() || line.starts_with("LOCATION:")) continue;
+    if (!out.empty()) out += ' ';
+    const auto mark = line.find(":  ");
+    const auto code = mark == line.npos ? std::string_view{} : line.substr(mark + 3, 5);
+    const bool is_code =
+        code.size() == 5 && line.substr(mark + 8, 2) == ": " &&
+        code.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == code.npos;
+    if (is_code) {
+      sqlstate = code;
+      out += line.substr(0, mark + 3);
+      out += line.substr(mark + 10);
+    } else {
+      out += line;
+    }
+  }
+  return out;
+}
+
 // The hosts of a target, one entry per address. Names are resolved here because libpq would block.
-awaitable<std::vector<Host>> resolve(const Target& target, std::string& problem) {
+awaitable<std::vector<Host>> resolve(const Target& target, SteadyTime deadline,
+                                     std::string& problems) {
   const auto hosts = split(target.get("host"));
   const auto addresses = split(target.get("hostaddr"));
   const auto ports = split(target.get("port"));
@@ -54,18 +124,12 @@ awaitable<std::vector<Host>> resolve(const Target& target, std::string& problem)
       out.push_back(std::move(entry));
       continue;
     }
-    asio::ip::tcp::resolver resolver(co_await asio::this_coro::executor);
-    error_code error;
-    const auto found = co_await resolver.async_resolve(
-        entry.host, "", asio::redirect_error(use_awaitable, error));
-    if (error) {
-      problem = fmt::format("host name '{}' cannot be resolved: {}", entry.host, error.message());
-      continue;
-    }
-    for (const auto& result : found) {
-      entry.address = result.endpoint().address().to_string();
+    std::string problem;
+    for (auto& address : co_await addresses_of(entry.host, deadline, problem)) {
+      entry.address = std::move(address);
       out.push_back(entry);
     }
+    add_problem(problems, problem);
   }
   co_return out;
 }
@@ -81,6 +145,7 @@ std::string hint_for(std::string_view sqlstate, std::string_view message) {
       message.find("remaining connection slots") != message.npos) {
     return "lower connection_limit or raise the server's max_connections";
   }
+  if (sqlstate == "57P03") return "the server is starting or stopping: try again shortly";
   if (message.find("no pg_hba.conf entry") != message.npos) {
     return "add a line for this user, database and address to pg_hba.conf";
   }
@@ -98,12 +163,9 @@ awaitable<Result<std::shared_ptr<Connection>>> Connection::connect(asio::any_io_
 }
 
 awaitable<Result<void>> Connection::open(Options options) {
-  std::string problem;
-  const auto hosts = co_await resolve(options.target, problem);
-  Error error{.code = ErrorCode::kConnect,
-              .message = "cannot connect: " + problem,
-              .hint = hint_for("", problem),
-              .node = node_};
+  std::string problems;
+  const auto hosts = co_await resolve(options.target, options.deadline, problems);
+  Error error{.code = ErrorCode::kConnect, .hint = hint_for("", problems), .node = node_};
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     auto target = options.target;
     target.set("host", hosts[i].host);
@@ -132,22 +194,30 @@ awaitable<Result<void>> Connection::open(Options options) {
     }
     connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
     if (!connection_) throw std::bad_alloc();
+    PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
     PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
-    auto connected = co_await poll_until_connected(deadline);
+    auto connected = co_await poll_until_connected(
+        deadline, fmt::format("{}:{}", hosts[i].host.empty() ? hosts[i].address : hosts[i].host,
+                              hosts[i].port));
     if (connected.has_value()) {
       PQsetNoticeReceiver(
           connection_.get(),
           [](void* self, const PGresult* result) {
             auto& connection = *static_cast<Connection*>(self);
-            if (!connection.on_notice_) return;
             const auto text = [&](int code) -> std::string {
               const char* value = PQresultErrorField(result, code);
               return value == nullptr ? "" : value;
             };
-            connection.on_notice_(text(PG_DIAG_SEVERITY_NONLOCALIZED),
-                                  text(PG_DIAG_MESSAGE_PRIMARY));
+            const auto severity = text(PG_DIAG_SEVERITY_NONLOCALIZED);
+            // A farewell while nothing runs comes as a notice.
+            if (severity == "FATAL" || severity == "PANIC") {
+              connection.fatal_ = connection.make_error(result, nullptr);
+            } else if (connection.on_notice_) {
+              connection.notices_.emplace_back(severity, text(PG_DIAG_MESSAGE_PRIMARY));
+            }
           },
           this);
+      PQsetErrorVerbosity(connection_.get(), PQERRORS_DEFAULT);
       PQsetnonblocking(connection_.get(), 1);
       canceller_.emplace(connection_.get());
       connected_at_ = std::chrono::steady_clock::now();
@@ -155,13 +225,16 @@ awaitable<Result<void>> Connection::open(Options options) {
       co_return Result<void>{};
     }
     error = connected.error();
+    add_problem(problems, error.message);
     connection_.reset();
   }
   closed_ = true;
+  error.message = "cannot connect: " + problems;
   co_return error;
 }
 
-awaitable<Result<void>> Connection::poll_until_connected(SteadyTime deadline) {
+awaitable<Result<void>> Connection::poll_until_connected(SteadyTime deadline,
+                                                         std::string where) {
   // Two waits raced against each other need no shared flag here: the timer only ever cancels the
   // descriptor's wait.
   bool late = false;
@@ -196,21 +269,18 @@ awaitable<Result<void>> Connection::poll_until_connected(SteadyTime deadline) {
   }
   if (late) {
     co_return Error{.code = ErrorCode::kTimeout,
-                    .message = "cannot connect: the server did not answer in time",
+                    .message = fmt::format("the server at {} did not answer in time", where),
                     .hint = "check the address and the network, or raise connect_timeout",
                     .node = node_};
   }
-  // libpq 15 keeps no SQLSTATE of a failed connect; its text names host and reason and no secret.
-  std::string message = PQerrorMessage(connection_.get());
-  while (!message.empty() && message.back() == '\n') message.pop_back();
-  for (auto& c : message) {
-    if (c == '\n') c = ' ';
-  }
-  Error error{.code = ErrorCode::kConnect,
-              .message = "cannot connect: " + message,
-              .hint = hint_for("", message),
-              .node = node_};
-  co_return error;
+  // libpq's text names host and reason and no secret.
+  std::string sqlstate;
+  const auto message = reason_of(connection_.get(), sqlstate);
+  co_return Error{.code = ErrorCode::kConnect,
+                  .message = message,
+                  .hint = hint_for(sqlstate, message),
+                  .sqlstate = sqlstate,
+                  .node = node_};
 }
 
 }  // namespace lyceum::pg

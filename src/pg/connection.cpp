@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <openssl/ssl.h>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -18,11 +19,7 @@ using asio::awaitable;
 using asio::use_awaitable;
 using boost::system::error_code;
 
-constexpr const char* kTenantStatement = "lyceum_tenant";
 constexpr const char* kSetTenant = "select set_config('lyceum.tenant', $1, true)";
-// How long a cancelled statement may take to come back before the connection is given up.
-constexpr auto kCancelGrace = std::chrono::seconds(1);
-
 std::string_view field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
   return text == nullptr ? std::string_view{} : text;
@@ -33,8 +30,9 @@ std::string first_line(const char* text) {
   return std::string(all.substr(0, all.find('\n')));
 }
 
-bool forgotten_by_server(std::string_view sqlstate) {
-  return sqlstate == "26000" || sqlstate == "0A000";
+bool is_farewell(const PGresult* result) {
+  const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  return severity == "FATAL" || severity == "PANIC";
 }
 
 }  // namespace
@@ -78,7 +76,7 @@ void Connection::on_notice(std::function<void(std::string, std::string)> handler
 
 // ── statements ───────────────────────────────────────────────────────────────────────────────────
 
-void Connection::submit(Exchange& exchange) { send(exchange, false); }
+void Connection::submit(Exchange& exchange) { send(exchange, 0); }
 
 void Connection::abandon(Exchange& exchange) {
   for (auto& slot : slots_) {
@@ -90,9 +88,10 @@ void Connection::abandon(Exchange& exchange) {
 }
 
 Connection::Prepared* Connection::find_prepared(const Statement& statement, const Params& params) {
-  auto& versions = prepared_[std::string(statement.name)];
+  const auto versions = prepared_.find(statement.name);
+  if (versions == prepared_.end()) return nullptr;
   const auto items = params.items();
-  for (auto& candidate : versions) {
+  for (auto& candidate : versions->second) {
     if (candidate.text != statement.text || candidate.types.size() != items.size()) continue;
     bool same = true;
     for (std::size_t i = 0; i < items.size(); ++i) same &= candidate.types[i] == items[i].type;
@@ -101,10 +100,40 @@ Connection::Prepared* Connection::find_prepared(const Statement& statement, cons
   return nullptr;
 }
 
-void Connection::forget_prepared(const Statement& statement) {
+void Connection::forget_prepared(std::uint64_t number) {
   // What the server still holds under the old name goes with the connection.
-  prepared_.erase(std::string(statement.name));
-  tenant_prepared_ = false;
+  if (number == 0) return;
+  for (auto& [name, versions] : prepared_) {
+    std::erase_if(versions, [&](const Prepared& entry) { return entry.number == number; });
+  }
+}
+
+// Whether the answer says that the server no longer has what the slot used, so that preparing it
+// anew may help. Several in flight may say so of the same preparation, and only the first of them
+// takes it off: hence the numbers.
+bool Connection::forget_what_failed(const Slot& slot) {
+  const auto failed =
+      slot.failed_step < slot.steps.size() ? slot.steps[slot.failed_step] : Step::run;
+  // A preparation that failed or that came after the failure never was.
+  for (auto at = slot.failed_step; at < slot.steps.size(); ++at) {
+    if (slot.steps[at] == Step::prepare) forget_prepared(slot.prepared);
+    if (slot.steps[at] == Step::prepare_tenant) forget_tenant(slot.tenant);
+  }
+  const bool gone = slot.error->sqlstate == "26000";
+  if (!gone && slot.error->sqlstate != "0A000") return false;
+  if (failed != Step::run && failed != Step::set_tenant) return false;
+  // What was prepared a moment ago for this very attempt is there and fits.
+  const auto own = failed == Step::run ? Step::prepare : Step::prepare_tenant;
+  if (std::find(slot.steps.begin(), slot.steps.end(), own) != slot.steps.end()) return false;
+  if (failed == Step::run && slot.prepared == 0) return false;
+  // One that is gone seldom went alone: DEALLOCATE ALL, DISCARD ALL.
+  if (gone || failed == Step::run) forget_prepared(slot.prepared);
+  if (gone || failed == Step::set_tenant) forget_tenant(slot.tenant);
+  return true;
+}
+
+void Connection::forget_tenant(std::uint64_t number) {
+  if (tenant_prepared_ == number) tenant_prepared_ = 0;
 }
 
 bool Connection::send_steps(Slot& slot, const Statement& statement, const Params& params,
@@ -123,21 +152,31 @@ bool Connection::send_steps(Slot& slot, const Statement& statement, const Params
   }
   const int count = static_cast<int>(items.size());
 
-  if (tenant != nullptr) {
-    if (!tenant_prepared_) {
-      if (!PQsendPrepare(connection, kTenantStatement, kSetTenant, 0, nullptr)) return false;
+  if (tenant != nullptr && slot.attempt == kLastAttempt) {
+    const auto text = to_string(*tenant);
+    const char* value = text.c_str();
+    if (!PQsendQueryParams(connection, kSetTenant, 1, nullptr, &value, nullptr, nullptr, 1)) {
+      return false;
+    }
+    slot.steps.push_back(Step::set_tenant);
+  } else if (tenant != nullptr) {
+    const auto number = tenant_prepared_ != 0 ? tenant_prepared_ : ++last_number_;
+    const auto name = fmt::format("t{}", number);
+    slot.tenant = number;
+    if (tenant_prepared_ == 0) {
+      if (!PQsendPrepare(connection, name.c_str(), kSetTenant, 0, nullptr)) return false;
       slot.steps.push_back(Step::prepare_tenant);
-      tenant_prepared_ = true;
+      tenant_prepared_ = number;
     }
     const auto text = to_string(*tenant);
     const char* value = text.c_str();
-    if (!PQsendQueryPrepared(connection, kTenantStatement, 1, &value, nullptr, nullptr, 1)) {
+    if (!PQsendQueryPrepared(connection, name.c_str(), 1, &value, nullptr, nullptr, 1)) {
       return false;
     }
     slot.steps.push_back(Step::set_tenant);
   }
 
-  if (statement.name.empty()) {
+  if (statement.name.empty() || slot.attempt == kLastAttempt) {
     if (!PQsendQueryParams(connection, std::string(statement.text).c_str(), count, types.data(),
                            values.data(), lengths.data(), formats.data(), 1)) {
       return false;
@@ -148,9 +187,13 @@ bool Connection::send_steps(Slot& slot, const Statement& statement, const Params
 
   const auto* prepared = find_prepared(statement, params);
   if (prepared == nullptr) {
-    Prepared added{statement.text, {types.begin(), types.end()}, fmt::format("s{}", next_name_++)};
-    if (!PQsendPrepare(connection, added.server_name.c_str(), std::string(statement.text).c_str(),
-                       count, types.data())) {
+    const auto number = ++last_number_;
+    Prepared added{.text = std::string(statement.text),
+                   .types = {types.begin(), types.end()},
+                   .number = number,
+                   .server_name = fmt::format("s{}", number)};
+    if (!PQsendPrepare(connection, added.server_name.c_str(), added.text.c_str(), count,
+                       types.data())) {
       return false;
     }
     slot.steps.push_back(Step::prepare);
@@ -158,6 +201,7 @@ bool Connection::send_steps(Slot& slot, const Statement& statement, const Params
     versions.push_back(std::move(added));
     prepared = &versions.back();
   }
+  slot.prepared = prepared->number;
   if (!PQsendQueryPrepared(connection, prepared->server_name.c_str(), count, values.data(),
                            lengths.data(), formats.data(), 1)) {
     return false;
@@ -166,23 +210,25 @@ bool Connection::send_steps(Slot& slot, const Statement& statement, const Params
   return true;
 }
 
-void Connection::send(Exchange& exchange, bool healed) {
+void Connection::send(Exchange& exchange, int attempt) {
   if (closed_ || !pipeline_) {
-    auto error = lost_error(nullptr);
-    error.code = ErrorCode::kConnectionLost;
-    error.statement = exchange.statement().name;
-    error.may_have_taken_effect = false;
+    auto error = lost_error(&exchange.statement());
+    if (!closed_) {
+      error.code = ErrorCode::kInternal;
+      error.message = "a statement was sent while a script or COPY was under way";
+    }
     finished_.push_back({&exchange, std::move(error)});
     return deliver();
   }
   auto& slot = slots_.emplace_back();
   slot.exchange = &exchange;
   slot.access = exchange.statement().access;
-  slot.healed = healed;
+  slot.attempt = attempt;
   exchange.sent_at = std::chrono::steady_clock::now();
   if (slots_.size() == 1) slot.started_at = exchange.started_at = exchange.sent_at;
   if (!send_steps(slot, exchange.statement(), exchange.params(), exchange.tenant())) {
     // What was refused here never left: the steps before it are answered as any others.
+    slot.failed_step = slot.steps.size();
     slot.error = Error{.code = ErrorCode::kBadInput,
                        .message = "the statement cannot be sent: " +
                                   first_line(PQerrorMessage(connection_.get())),
@@ -202,61 +248,89 @@ void Connection::send(Exchange& exchange, bool healed) {
 #else
   const bool synced = PQpipelineSync(connection_.get()) == 1;
 #endif
-  if (!synced || PQstatus(connection_.get()) == CONNECTION_BAD) {
-    // The answer may still hold the server's farewell: read it before giving up.
-    asio::post(executor_, [self = shared_from_this()] {
-      if (!self->closed_) self->on_readable();
-    });
-    return;
+  if (!synced && !broken()) {
+    // Only memory that ran out: answers and exchanges would no longer match.
+    return lose(lost_error(nullptr));
   }
   flush();
+}
+
+// Whether libpq has given up the connection. It has closed the socket then, whose number may soon
+// be another's: Asio must let go of it at once. What the server said last is still to be read.
+bool Connection::broken() {
+  if (PQstatus(connection_.get()) != CONNECTION_BAD) return false;
+  if (descriptor_.is_open()) {
+    release_socket();
+    asio::post(executor_, [self = shared_from_this()] {
+      if (!self->closed_ && self->pipeline_) self->on_readable();
+    });
+  }
+  return true;
 }
 
 void Connection::flush() {
   if (closed_) return;
   const int left = PQflush(connection_.get());
-  if (left == 1) arm_write();
   // A failed write is found out by the reader, with whatever the server said last.
+  if (!broken() && left == 1) arm_write();
 }
 
+// The waits hold no pointer that keeps the connection: one that nobody holds any more shall end.
 void Connection::arm_read() {
-  if (read_armed_ || closed_ || !pipeline_) return;
+  if (read_armed_ || closed_ || !pipeline_ || !descriptor_.is_open()) return;
   read_armed_ = true;
   descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
-                         [self = shared_from_this()](error_code error) {
+                         [weak = weak_from_this()](error_code error) {
+                           const auto self = weak.lock();
+                           if (!self) return;
                            self->read_armed_ = false;
-                           if (error || self->closed_ || !self->pipeline_) return;
+                           if (self->closed_ || !self->pipeline_) return;
+                           // A script that came and went between the wait's end and now.
+                           if (error) return self->arm_read();
                            self->on_readable();
                          });
 }
 
 void Connection::arm_write() {
-  if (write_armed_ || closed_) return;
+  if (write_armed_ || closed_ || !descriptor_.is_open()) return;
   write_armed_ = true;
   descriptor_.async_wait(asio::posix::stream_descriptor::wait_write,
-                         [self = shared_from_this()](error_code error) {
+                         [weak = weak_from_this()](error_code) {
+                           const auto self = weak.lock();
+                           if (!self) return;
                            self->write_armed_ = false;
-                           if (!error && !self->closed_) self->flush();
+                           if (!self->closed_ && self->pipeline_) self->flush();
                          });
+}
+
+// TLS may hold decrypted bytes that the socket will not announce again.
+bool Connection::tls_pending() const {
+  auto* tls = static_cast<SSL*>(PQsslStruct(connection_.get(), "OpenSSL"));
+  return tls != nullptr && SSL_pending(tls) > 0;
 }
 
 void Connection::on_readable() {
   const auto self = shared_from_this();
-  const bool ok = PQconsumeInput(connection_.get()) == 1;
-  read_results();
-  if (!ok || PQstatus(connection_.get()) == CONNECTION_BAD) {
-    lose(lost_error(nullptr));
-  } else {
-    // While output waits, input must be drained too, or both sides wait for each other.
-    if (write_armed_) flush();
-    arm_read();
+  bool ok = true;
+  do {
+    ok = PQconsumeInput(connection_.get()) == 1;
+    read_results();
+  } while (ok && !closed_ && tls_pending());
+  if (!closed_) {
+    if (!ok || PQstatus(connection_.get()) == CONNECTION_BAD) {
+      lose(lost_error(nullptr));
+    } else {
+      // While output waits, input must be drained too, or both sides wait for each other.
+      if (write_armed_) flush();
+      arm_read();
+    }
   }
   deliver();
 }
 
 void Connection::read_results() {
   auto* connection = connection_.get();
-  while (!slots_.empty() && PQisBusy(connection) == 0) {
+  while (!closed_ && !slots_.empty() && PQisBusy(connection) == 0) {
     PGresult* result = PQgetResult(connection);
     auto& slot = slots_.front();
     if (result == nullptr) {
@@ -266,8 +340,14 @@ void Connection::read_results() {
     }
     take_result(result);
   }
-  while (PGnotify* notify = PQnotifies(connection)) {
-    if (on_notification_) on_notification_({notify->relname, notify->extra, notify->be_pid});
+  if (!closed_) take_notifications();
+}
+
+void Connection::take_notifications() {
+  while (PGnotify* notify = PQnotifies(connection_.get())) {
+    if (on_notification_) {
+      notifications_.push_back({notify->relname, notify->extra, notify->be_pid});
+    }
     PQfreemem(notify);
   }
 }
@@ -281,15 +361,24 @@ void Connection::take_result(pg_result* raw) {
     case PGRES_PIPELINE_ABORTED:
       return;
     case PGRES_FATAL_ERROR: {
-      const auto severity = field(raw, PG_DIAG_SEVERITY_NONLOCALIZED);
       const auto* statement = slot.exchange != nullptr ? &slot.exchange->statement() : nullptr;
-      if (severity == "FATAL" || severity == "PANIC") {
+      if (is_farewell(raw)) {
         fatal_ = make_error(raw, statement);
-      } else if (!slot.error && !field(raw, PG_DIAG_SQLSTATE).empty()) {
+      } else if (!slot.error) {
         slot.error = make_error(raw, statement);
+        slot.failed_step = slot.step;
       }
       return;
     }
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+      // The server now takes what follows for data, or for nothing at all.
+      return lose(Error{.code = ErrorCode::kConnectionLost,
+                        .message = "COPY was sent as an ordinary statement, which breaks the "
+                                   "connection",
+                        .hint = "use copy_in_begin or copy_out",
+                        .node = node_});
     default:
       if (slot.step < slot.steps.size() && slot.steps[slot.step] == Step::run) {
         slot.rows = std::move(result);
@@ -307,10 +396,15 @@ void Connection::finish_head() {
     if (auto* next = slots_.front().exchange) next->started_at = now;
   }
   auto* exchange = slot.exchange;
-  if (slot.error && exchange != nullptr && forgotten_by_server(slot.error->sqlstate) &&
-      !in_transaction_) {
-    forget_prepared(exchange->statement());
-    if (!slot.healed) return send(*exchange, true);
+  if (!slot.error && !slot.completed) {
+    slot.error = Error{.code = ErrorCode::kInternal,
+                       .message = "the server ended the statement without an answer",
+                       .node = node_,
+                       .may_have_taken_effect = slot.access == Access::write};
+  }
+  if (slot.error && forget_what_failed(slot) && exchange != nullptr &&
+      slot.attempt < kLastAttempt && !in_transaction_ && !transaction_open()) {
+    return send(*exchange, slot.attempt + 1);
   }
   if (exchange != nullptr) exchange->ended_at = now;
   if (slot.error) {
@@ -325,13 +419,27 @@ void Connection::deliver() {
   if (delivering_) return;
   delivering_ = true;
   const auto self = shared_from_this();
-  while (!finished_.empty()) {
-    auto item = std::move(finished_.front());
-    finished_.pop_front();
-    if (item.exchange != nullptr) {
-      item.exchange->finished(std::move(item.result));
-    } else if (on_orphan_) {
-      on_orphan_();
+  const auto next = [](auto& queue) {
+    auto item = std::move(queue.front());
+    queue.pop_front();
+    return item;
+  };
+  while (true) {
+    if (!notices_.empty()) {
+      auto [severity, message] = next(notices_);
+      if (const auto handler = on_notice_) handler(std::move(severity), std::move(message));
+    } else if (!notifications_.empty()) {
+      auto notification = next(notifications_);
+      if (const auto handler = on_notification_) handler(std::move(notification));
+    } else if (!finished_.empty()) {
+      auto item = next(finished_);
+      if (item.exchange != nullptr) {
+        item.exchange->finished(std::move(item.result));
+      } else if (const auto handler = on_orphan_) {
+        handler();
+      }
+    } else {
+      break;
     }
   }
   delivering_ = false;
@@ -342,6 +450,7 @@ void Connection::lose(Error error) {
   closed_ = true;
   pipeline_ = false;
   if (fatal_) error = *fatal_;
+  why_lost_ = error.message;
   error.code = ErrorCode::kConnectionLost;
   const auto now = std::chrono::steady_clock::now();
   bool first = true;
@@ -354,6 +463,8 @@ void Connection::lose(Error error) {
       // is certain.
       const bool unknown = fatal_ ? first && slot.completed : true;
       own.may_have_taken_effect = slot.access == Access::write && unknown;
+      // The answer was there and said no; only the Sync's was missing.
+      if (slot.error && slot.error->code == ErrorCode::kSql) own = *slot.error;
       if (own.may_have_taken_effect) own.code = ErrorCode::kInDoubt;
       slot.exchange->ended_at = now;
       finished_.push_back({slot.exchange, std::move(own)});
@@ -363,6 +474,8 @@ void Connection::lose(Error error) {
   slots_.clear();
   on_orphan_ = nullptr;
   release_socket();
+  // libpq may be further up this stack.
+  asio::post(executor_, [self = shared_from_this()] { self->connection_.reset(); });
   if (on_closed_) std::exchange(on_closed_, nullptr)(error);
   deliver();
 }
@@ -382,6 +495,20 @@ bool Connection::cancel() {
   if (!canceller_->send()) return false;
   last_cancel_ = std::chrono::steady_clock::now();
   return true;
+}
+
+// A cancel that is still on its way would hit whatever comes next.
+awaitable<void> Connection::cancel_settled() {
+  const auto limit = last_cancel_ + kCancelGrace;
+  asio::steady_timer timer(executor_);
+  while (!closed_ && cancel_under_way()) {
+    if (std::chrono::steady_clock::now() >= limit) {
+      close();
+      co_return;
+    }
+    timer.expires_after(std::chrono::milliseconds(1));
+    co_await timer.async_wait(use_awaitable);
+  }
 }
 
 awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Params& params,
@@ -404,6 +531,16 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
     timer.emplace(executor_, deadline);
     timer->async_wait([self, waiting, &late, &timer](error_code error) {
       if (error || waiting->waiter.done()) return;
+      if (self->head() != waiting.get()) {
+        // A cancel would hit the neighbour that the server is at.
+        self->abandon(*waiting);
+        return waiting->finished(
+            Error{.code = ErrorCode::kTimeout,
+                  .message = "the deadline passed while the statement stood behind others",
+                  .statement = std::string(waiting->statement().name),
+                  .node = self->node_,
+                  .may_have_taken_effect = waiting->statement().access == Access::write});
+      }
       late = true;
       self->cancel();
       timer->expires_after(kCancelGrace);
@@ -416,10 +553,13 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
   co_await waiting->waiter.wait();
   if (timer) timer->cancel();
   auto result = std::move(*waiting->result);
-  if (late && result.has_error()) {
+  if (!late) co_return result;
+  co_await cancel_settled();
+  if (result.has_error()) {
     auto error = result.error();
     const bool cancelled = error.sqlstate == "57014";
-    if (cancelled || error.code == ErrorCode::kConnectionLost || error.code == ErrorCode::kInDoubt) {
+    if (cancelled || error.code == ErrorCode::kConnectionLost ||
+        error.code == ErrorCode::kInDoubt) {
       error.code = ErrorCode::kTimeout;
       error.message = cancelled ? "the deadline passed and the server cancelled the statement"
                                 : "the deadline passed and the server did not answer";
@@ -432,18 +572,29 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
 // ── errors ───────────────────────────────────────────────────────────────────────────────────────
 
 Error Connection::make_error(const pg_result* result, const Statement* statement) const {
-  return Error{.code = ErrorCode::kSql,
-               .message = std::string(field(result, PG_DIAG_MESSAGE_PRIMARY)),
+  auto message = std::string(field(result, PG_DIAG_MESSAGE_PRIMARY));
+  const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
+  const bool from_server = !sqlstate.empty();
+  if (message.empty()) message = first_line(PQresultErrorMessage(result));
+  return Error{.code = from_server && !is_farewell(result) ? ErrorCode::kSql
+                                                           : ErrorCode::kConnectionLost,
+               .message = std::move(message),
                .hint = std::string(field(result, PG_DIAG_MESSAGE_HINT)),
-               .sqlstate = std::string(field(result, PG_DIAG_SQLSTATE)),
+               .sqlstate = std::string(sqlstate),
                .statement = std::string(statement == nullptr ? "" : statement->name),
                .node = node_};
 }
 
 Error Connection::lost_error(const Statement* statement) const {
-  auto why = connection_ ? first_line(PQerrorMessage(connection_.get())) : std::string();
+  std::string message;
+  if (closed_) {
+    message = why_lost_.empty() ? "the connection is closed" : why_lost_;
+  } else {
+    message = "the connection broke: " +
+              first_line(connection_ ? PQerrorMessage(connection_.get()) : "");
+  }
   return Error{.code = ErrorCode::kConnectionLost,
-               .message = why.empty() ? "the connection is closed" : "the connection broke: " + why,
+               .message = std::move(message),
                .statement = std::string(statement == nullptr ? "" : statement->name),
                .node = node_};
 }

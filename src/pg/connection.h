@@ -68,7 +68,9 @@ struct Notification {
 // come back in order. Statements are prepared on first use and prepared anew when the server has
 // forgotten them (26000) or their result has changed shape (0A000).
 //
-// All members belong to the thread that runs the executor.
+// All members belong to the thread that runs the executor. Whoever holds the last pointer to a
+// connection and drops it ends the connection; exchanges still on it are then forgotten, so who
+// submits them holds it until they are finished (execute and the like do).
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Options {
@@ -88,7 +90,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // ── pipelined ────────────────────────────────────────────────────────────────────────────────
 
-  // Sends. Where the connection is closed the exchange is finished at once.
+  // Sends. Where the connection is closed the exchange is finished at once. Answers come in the
+  // order of sending, but for those that had to be prepared anew and were sent once more.
   void submit(Exchange& exchange);
 
   // Forgets who waits: finished() will not be called. The statement runs on at the server; its
@@ -109,7 +112,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Sends a statement and waits for its answer. A tenant, where given, is set for the statement
   // alone, in the same round trip. Past the deadline the statement is cancelled on the server; if
-  // no answer comes to that either, the connection is closed.
+  // no answer comes to that either within a second, the connection is closed. One that still stands
+  // behind others at its deadline is abandoned instead, and may yet run.
   // Errors: kSql, kTimeout, kConnectionLost, kInDoubt (a write whose answer never came).
   [[nodiscard]] boost::asio::awaitable<Result<Rows>> execute(const Statement& statement,
                                                              const Params& params = {},
@@ -125,23 +129,31 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // ── one at a time: only while nothing is in flight ──────────────────────────────────────────
 
   // Runs SQL text of any number of statements by the simple protocol; a text of several is one
-  // transaction unless it says otherwise. Gives each statement's rows (in text format, so to be
-  // read as strings).
+  // transaction unless it says otherwise. Gives each statement's rows, in text format: any column
+  // can be read as a string, and as nothing else. COPY has its own functions and is refused here.
+  // may_have_taken_effect of an error: the connection broke, or a COMMIT in the text came before the
+  // failure. (A single statement that commits on its own way, as CREATE INDEX CONCURRENTLY does,
+  // is not seen as such.)
   [[nodiscard]] boost::asio::awaitable<Result<std::vector<Rows>>> script(
       std::string sql, SteadyTime deadline = kNoDeadline);
 
   // COPY … FROM STDIN: begin, then write any number of pieces, then finish (rows copied) or abort
   // (the server forgets all of it). After an error nothing of it is stored and the connection is
-  // usable again unless closed() says otherwise.
-  [[nodiscard]] boost::asio::awaitable<Result<void>> copy_in_begin(std::string sql);
+  // usable again unless closed() says otherwise; only a connection that breaks in copy_in_finish
+  // leaves it open (kInDoubt). A row that the server refuses is reported by copy_in_finish at the
+  // latest. The deadline is for the whole of it, finish included.
+  [[nodiscard]] boost::asio::awaitable<Result<void>> copy_in_begin(
+      std::string sql, SteadyTime deadline = kNoDeadline);
   [[nodiscard]] boost::asio::awaitable<Result<void>> copy_in_write(std::string_view bytes);
   [[nodiscard]] boost::asio::awaitable<Result<std::int64_t>> copy_in_finish();
   [[nodiscard]] boost::asio::awaitable<void> copy_in_abort(std::string reason);
 
-  // COPY … TO STDOUT: calls `take` with each piece as the server sends it (a row each); returns the
-  // number of rows.
+  // COPY … TO STDOUT: calls `take` with each piece as the server sends it (in text format a row
+  // each; in binary the first holds the header besides, and the last is the trailer); returns the
+  // number of rows. What `take` throws ends the connection and is thrown on.
   [[nodiscard]] boost::asio::awaitable<Result<std::int64_t>> copy_out(
-      std::string sql, std::function<void(std::string_view)> take);
+      std::string sql, std::function<void(std::string_view)> take,
+      SteadyTime deadline = kNoDeadline);
 
   // ── state ───────────────────────────────────────────────────────────────────────────────────
 
@@ -151,6 +163,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The server's word: a transaction block is open (also a failed one).
   [[nodiscard]] bool transaction_open() const;
 
+  // Handlers are called from the loop, never from inside another call; they may close().
   void on_notification(std::function<void(Notification)> handler);
   void on_notice(std::function<void(std::string severity, std::string message)> handler);
   // Called once when the connection is lost or closed while it was thought usable.
@@ -166,19 +179,36 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] pg_conn* native() { return connection_.get(); }
 
  private:
+  // How long a cancelled statement may take to come back before the connection is given up.
+  static constexpr auto kCancelGrace = std::chrono::seconds(1);
+
+  // What the server has forgotten is prepared anew. A neighbour may have begun that already and
+  // fail in it: the last attempt is sent without preparing, so that its answer is its own.
+  static constexpr int kLastAttempt = 2;
+
   enum class Step : std::uint8_t { prepare_tenant, set_tenant, prepare, run };
   struct Prepared {
-    std::string_view text;
+    std::string text;
     std::vector<Oid> types;
+    std::uint64_t number;
     std::string server_name;
+  };
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const {
+      return std::hash<std::string_view>{}(name);
+    }
   };
   struct Slot {
     Exchange* exchange;  // null once abandoned
     Access access;
     boost::container::static_vector<Step, 4> steps;
     std::size_t step = 0;
-    bool healed = false;      // has been prepared anew once already
-    bool completed = false;   // the statement ran to its end; only the Sync is missing
+    std::size_t failed_step = 0;  // where there is an error
+    std::uint64_t prepared = 0;   // the number of what it ran, 0 where it was not prepared
+    std::uint64_t tenant = 0;     // the same for setting the tenant
+    int attempt = 0;
+    bool completed = false;       // the statement ran to its end; only the Sync is missing
     std::optional<Error> error;
     Rows rows;
     SteadyTime started_at{};
@@ -194,30 +224,46 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(boost::asio::any_io_executor executor, std::string node);
 
   boost::asio::awaitable<Result<void>> open(Options options);
-  boost::asio::awaitable<Result<void>> poll_until_connected(SteadyTime deadline);
+  boost::asio::awaitable<Result<void>> poll_until_connected(SteadyTime deadline,
+                                                             std::string where);
   void assign_socket();
   void release_socket();
 
-  void send(Exchange& exchange, bool healed);
+  void send(Exchange& exchange, int attempt);
   bool send_steps(Slot& slot, const Statement& statement, const Params& params, const Uuid* tenant);
   Prepared* find_prepared(const Statement& statement, const Params& params);
-  void forget_prepared(const Statement& statement);
+  void forget_prepared(std::uint64_t number);
+  void forget_tenant(std::uint64_t number);
+  bool forget_what_failed(const Slot& slot);
   void arm_read();
   void arm_write();
   void on_readable();
   void read_results();
   void take_result(pg_result* result);
   void finish_head();
+  void take_notifications();
   void deliver();
   void flush();
+  bool broken();
+  [[nodiscard]] bool tls_pending() const;
   void lose(Error error);
 
   boost::asio::awaitable<Result<void>> leave_pipeline();
   void enter_pipeline();
-  boost::asio::awaitable<bool> wait_readable(SteadyTime deadline);
-  boost::asio::awaitable<Result<void>> flush_all();
-  boost::asio::awaitable<Result<pg_result*>> next_result(SteadyTime deadline);
-  boost::asio::awaitable<Result<void>> finish_simple(SteadyTime deadline);
+  // A deadline, and whether it has passed and the server was asked to cancel: then `at` is when
+  // the connection is given up.
+  struct Limit {
+    SteadyTime at = kNoDeadline;
+    bool cancelled = false;
+  };
+  boost::asio::awaitable<bool> wait_for(bool write, SteadyTime until);
+  boost::asio::awaitable<bool> wait_within(bool write, Limit& limit);
+  boost::asio::awaitable<Result<void>> flush_all(Limit& limit);
+  boost::asio::awaitable<Result<pg_result*>> next_result(Limit& limit);
+  boost::asio::awaitable<Result<void>> finish_simple(Limit& limit);
+  boost::asio::awaitable<int> next_copy_piece(char** data, Limit& limit);
+  boost::asio::awaitable<void> cancel_settled();
+  Error lost_within(const Limit& limit) const;
 
   Error make_error(const pg_result* result, const Statement* statement) const;
   Error lost_error(const Statement* statement) const;
@@ -232,9 +278,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::deque<Slot> slots_;
   std::deque<Finished> finished_;
-  std::unordered_map<std::string, std::vector<Prepared>> prepared_;
-  std::uint64_t next_name_ = 0;
-  bool tenant_prepared_ = false;
+  std::deque<Notification> notifications_;
+  std::deque<std::pair<std::string, std::string>> notices_;
+  std::unordered_map<std::string, std::vector<Prepared>, NameHash, std::equal_to<>> prepared_;
+  std::uint64_t last_number_ = 0;
+  std::uint64_t tenant_prepared_ = 0;  // its number, 0 where it is not
+  Limit copy_limit_;
   bool in_transaction_ = false;
   bool pipeline_ = false;
   bool read_armed_ = false;
@@ -245,6 +294,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 #endif
   bool closed_ = false;
   std::optional<Error> fatal_;  // the server's farewell
+  std::string why_lost_;
 
   std::function<void(Notification)> on_notification_;
   std::function<void(std::string, std::string)> on_notice_;

@@ -30,6 +30,8 @@ class Params {
     } else {
       const auto at = bytes_.size();
       Codec<T>::encode(bytes_, value);
+      // The server takes no message of more than a GiB; libpq reads a length beyond int as NULL.
+      if (bytes_.size() - at > kMostBytes) wire::out_of_range("a parameter (1 GiB)");
       items_.push_back({Codec<T>::kOid, at, static_cast<int>(bytes_.size() - at)});
     }
     return *this;
@@ -49,6 +51,8 @@ class Params {
   [[nodiscard]] std::size_t bytes() const { return bytes_.size(); }
 
  private:
+  static constexpr std::size_t kMostBytes = 0x3fff'ffff;
+
   std::string bytes_;
   boost::container::small_vector<Item, 8> items_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace lyceum::pg {
@@ -59,16 +60,38 @@ std::string_view Rows::command() const { return result_ ? PQcmdStatus(result_.ge
 
 std::size_t Rows::bytes() const { return result_ ? PQresultMemorySize(result_.get()) : 0; }
 
+bool Rows::in_text(int column) const { return PQfformat(result_.get(), column) == 0; }
+
 void Rows::type_mismatch(int column, bool null) const {
+  if (column < 0 || column >= columns()) {
+    defect(fmt::format("the result has no column number {}", column));
+  }
   if (null) defect(fmt::format("column '{}' is NULL where a value is read", column_name(column)));
+  if (in_text(column)) {
+    defect(fmt::format("column '{}' is in text format, to be read as a string",
+                       column_name(column)));
+  }
   defect(fmt::format("column '{}' has type oid {}, which is not read as that C++ type",
                      column_name(column), column_type(column)));
 }
 
-void Rows::expect_shape(int rows, int columns_wanted) const {
-  if ((rows >= 0 && size() != rows) || columns() != columns_wanted) {
-    defect(fmt::format("the result has {} rows of {} columns where {} of {} are read", size(),
-                       columns(), rows < 0 ? "any" : fmt::format("{}", rows), columns_wanted));
+void Rows::malformed(int column, const Error& error) const {
+  defect(fmt::format("column '{}': {}", column_name(column), error.message));
+}
+
+void Rows::superfluous(std::span<const int> read) const {
+  for (int at = 0; at < columns(); ++at) {
+    if (std::find(read.begin(), read.end(), at) == read.end()) {
+      defect(fmt::format("the result has a column '{}' that nothing reads", column_name(at)));
+    }
+  }
+  defect("several members read the same column");
+}
+
+void Rows::expect_one_value() const {
+  if (size() != 1 || columns() != 1) {
+    defect(fmt::format("the result has {} rows of {} columns where one value is read", size(),
+                       columns()));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,8 +28,9 @@ class Row {
   // As Rows::column().
   [[nodiscard]] int column(std::string_view name) const;
 
-  // The value of a column, by position from 0. Throws Exception (kInternal) where the column's
-  // type is not T's, or where it is NULL and T is no std::optional.
+  // The value of a column, by position from 0. Throws Exception (kInternal), which names the
+  // column, where its type is not T's, where it is NULL and T is no std::optional, and where its
+  // bytes make no T. In text format (scripts) every column is a string and nothing else.
   template <class T>
   [[nodiscard]] T get(int column) const;
 
@@ -94,8 +96,11 @@ class Rows {
   struct Clear {
     void operator()(pg_result* result) const;
   };
+  [[nodiscard]] bool in_text(int column) const;
   [[noreturn]] void type_mismatch(int column, bool null) const;
-  void expect_shape(int rows, int columns) const;
+  [[noreturn]] void malformed(int column, const Error& error) const;
+  [[noreturn]] void superfluous(std::span<const int> read) const;
+  void expect_one_value() const;
 
   std::unique_ptr<pg_result, Clear> result_;
 };
@@ -106,16 +111,22 @@ T Row::get(int column) const {
     if (is_null(column)) return std::nullopt;
     return get<typename IsOptional<T>::Value>(column);
   } else {
+    constexpr bool kString = std::same_as<T, std::string> || std::same_as<T, std::string_view>;
     const auto type = rows_->column_type(column);
     if (is_null(column)) rows_->type_mismatch(column, true);
-    if (!Codec<T>::accepts(type)) rows_->type_mismatch(column, false);
-    return Codec<T>::decode(bytes(column), type);
+    const bool readable = rows_->in_text(column) ? kString : Codec<T>::accepts(type);
+    if (!readable) rows_->type_mismatch(column, false);
+    try {
+      return Codec<T>::decode(bytes(column), type);
+    } catch (const Exception& problem) {
+      rows_->malformed(column, problem.error());
+    }
   }
 }
 
 template <class T>
 T Rows::value() const {
-  expect_shape(1, 1);
+  expect_one_value();
   return (*this)[0].get<T>(0);
 }
 
@@ -136,10 +147,10 @@ template <class T>
 std::vector<T> Rows::as() const {
   using Members = boost::describe::describe_members<T, boost::describe::mod_public>;
   constexpr auto kMembers = boost::mp11::mp_size<Members>::value;
-  expect_shape(-1, static_cast<int>(kMembers));
   std::array<int, kMembers> positions{};
   std::size_t at = 0;
   boost::mp11::mp_for_each<Members>([&](auto member) { positions[at++] = column(member.name); });
+  if (columns() != static_cast<int>(kMembers)) superfluous(positions);
   std::vector<T> out(static_cast<std::size_t>(size()));
   for (int row = 0; row < size(); ++row) {
     auto& item = out[static_cast<std::size_t>(row)];

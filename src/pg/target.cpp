@@ -1,9 +1,11 @@
 #include "pg/target.h"
 
-#include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <map>
 #include <memory>
+
+#include "base/url.h"
 
 namespace lyceum::pg {
 
@@ -25,40 +27,35 @@ void Target::set(std::string_view keyword, std::string value) {
 }
 
 Result<Target> parse_target(std::string_view url) {
+  auto read = parse_connection_string(url);
+  if (read.has_error()) return read.error();
+
+  // What is left out comes from libpq's environment variables and defaults: the node's name needs
+  // it, and a host name must be known to be resolved without blocking.
   using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
-  char* message = nullptr;
-  const Options parsed(PQconninfoParse(std::string(url).c_str(), &message), &PQconninfoFree);
-  if (message != nullptr) PQfreemem(message);
-  if (!parsed) {
-    return Error{.code = ErrorCode::kConfiguration,
-                 .message = "the connection string cannot be parsed",
-                 .hint = "write postgresql://user:password@host:port/database with special "
-                         "characters percent-encoded, or key=value pairs"};
-  }
-  Target target;
-  for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr && *option->val != '\0') {
-      target.keywords.emplace_back(option->keyword, option->val);
-    }
-  }
-  // The defaults only name the node: libpq fills them in by itself when it connects.
   const Options defaults(PQconndefaults(), &PQconninfoFree);
-  const auto value = [&](std::string_view keyword) -> std::string {
-    if (const auto given = target.get(keyword); !given.empty()) return std::string(given);
-    for (const auto* option = defaults.get(); option != nullptr && option->keyword != nullptr;
-         ++option) {
-      if (option->keyword == keyword && option->val != nullptr) return option->val;
+  const bool by_address = read->options.contains("hostaddr");
+  std::map<std::string, std::string> missing;
+  for (const auto* option = defaults.get(); option != nullptr && option->keyword != nullptr;
+       ++option) {
+    const std::string_view key = option->keyword;
+    const bool wanted = (key == "host" && read->hosts.empty() && !by_address) ||
+                        (key == "port" && read->hosts.empty()) ||
+                        (key == "user" && read->user.empty()) ||
+                        (key == "dbname" && read->database.empty());
+    if (wanted && option->val != nullptr && *option->val != '\0') {
+      missing.emplace(key, option->val);
     }
-    return {};
-  };
-  auto host = value("host");
-  if (host.empty()) host = value("hostaddr");
-  if (host.empty()) host = "local";
-  auto database = value("dbname");
-  if (database.empty()) database = value("user");
-  // Several hosts share one string with commas; one port can stand for all of them.
-  target.node = fmt::format("{}:{}/{}", host, value("port"), database);
-  return target;
+  }
+  const auto whole = read->with_parameters(missing);
+  if (whole.has_error()) return whole.error();
+
+  auto shown = *whole;
+  if (by_address && (shown.hosts.empty() || shown.hosts[0].name.empty())) {
+    const auto by_host = shown.with_parameters({{"host", shown.options.at("hostaddr")}});
+    if (by_host.has_value()) shown = *by_host;
+  }
+  return Target{.keywords = whole->keywords(), .node = shown.where()};
 }
 
 }  // namespace lyceum::pg

@@ -20,9 +20,9 @@ struct Target {
   void set(std::string_view keyword, std::string value);
 };
 
-// Reads a connection URI or a key=value string with libpq's own parser; what it leaves out comes
-// from libpq's environment variables and defaults. The error never repeats the string, which may
-// hold a password.
+// Reads a connection URI or a key=value string (base/url.h says how); the pool's own parameters are
+// left out, and what the string leaves out comes from libpq's environment variables and defaults.
+// Error: kConfiguration; it never repeats the string, which may hold a password.
 [[nodiscard]] Result<Target> parse_target(std::string_view url);
 
 }  // namespace lyceum::pg

@@ -47,20 +47,34 @@ awaitable<Result<Transaction>> Transaction::begin(std::shared_ptr<Connection> co
   auto set = co_await connection->execute(kSetTenant, Params(to_string(*options.tenant)),
                                           options.deadline);
   // Answers come in order: BEGIN's is there.
-  if (begun.result && begun.result->has_error()) {
+  const bool open = begun.result && begun.result->has_value();
+  if (!open || set.has_error()) {
+    if (open && !connection->closed()) {
+      static constexpr Statement kRollback{"", "rollback", Access::read};
+      (void)co_await connection->execute(kRollback, none, options.deadline);
+    }
     connection->set_in_transaction(false);
-    co_return begun.result->error();
+    if (!open && begun.result) co_return begun.result->error();
+    co_return set.error();
   }
-  if (set.has_error()) co_return set.error();
   co_return Transaction(std::move(connection), options.deadline);
 }
 
 awaitable<Result<Rows>> Transaction::execute(const Statement& statement, const Params& params) {
-  co_return co_await connection_->execute(statement, params, deadline_);
+  auto done = co_await connection_->execute(statement, params, deadline_);
+  if (done.has_error() && connection_->closed()) {
+    // COMMIT was never sent.
+    auto error = done.error();
+    if (error.code == ErrorCode::kInDoubt) error.code = ErrorCode::kConnectionLost;
+    error.may_have_taken_effect = false;
+    co_return error;
+  }
+  co_return done;
 }
 
 awaitable<Result<void>> Transaction::commit() {
   static constexpr Statement kCommit{"", "commit", Access::write};
+  const bool sent = !connection_->closed();
   auto done = co_await connection_->execute(kCommit, {}, deadline_);
   connection_->set_in_transaction(false);
   if (done.has_error()) {
@@ -68,7 +82,7 @@ awaitable<Result<void>> Transaction::commit() {
     error.statement = "commit";
     // A server that is told to end says farewell also after it has committed: whatever ended the
     // connection, only an error of COMMIT itself proves that nothing was stored.
-    if (connection_->closed()) {
+    if (sent && connection_->closed() && error.code != ErrorCode::kSql) {
       error.code = ErrorCode::kInDoubt;
       error.may_have_taken_effect = true;
     }

@@ -22,6 +22,7 @@ class Transaction {
   [[nodiscard]] static boost::asio::awaitable<Result<Transaction>> begin(
       std::shared_ptr<Connection> connection, TransactionOptions options = {});
 
+  // An error never takes effect: where the connection broke, nothing was committed.
   [[nodiscard]] boost::asio::awaitable<Result<Rows>> execute(const Statement& statement,
                                                              const Params& params = {});
 

@@ -2,6 +2,8 @@
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <utility>
@@ -9,17 +11,25 @@
 namespace lyceum::pg {
 
 // An event that happens once and that one coroutine waits for. Both ends on one thread: notify()
-// resumes the coroutine before it returns.
+// resumes the coroutine before it returns. A coroutine that still waits when its io_context is
+// destroyed is destroyed with it.
 class Waiter {
  public:
   Waiter() = default;
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
+  ~Waiter() { leave(); }
 
   [[nodiscard]] boost::asio::awaitable<void> wait() {
     if (!done_) {
       co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-          [this](auto handler) { handler_.emplace(std::move(handler)); },
+          [this](auto handler) {
+            auto& context =
+                boost::asio::query(handler.get_executor(),
+                                   boost::asio::execution::context_as<boost::asio::execution_context&>);
+            handler_.emplace(std::move(handler));
+            boost::asio::use_service<Parked>(context).add(*this);
+          },
           boost::asio::use_awaitable);
     }
   }
@@ -28,8 +38,7 @@ class Waiter {
     done_ = true;
     if (!handler_) return;
     // The coroutine may destroy this object before the call comes back.
-    auto handler = std::move(*handler_);
-    handler_.reset();
+    auto handler = take();
     std::move(handler)();
   }
 
@@ -38,8 +47,50 @@ class Waiter {
  private:
   using Handler =
       boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
+
+  // Who waits on one io_context. A waiting coroutine owns the object it waits for and is owned by
+  // it: somebody else must break that circle when the io_context ends.
+  class Parked : public boost::asio::execution_context::service {
+   public:
+    using key_type = Parked;
+    inline static boost::asio::execution_context::id id;
+    explicit Parked(boost::asio::execution_context& context) : service(context) {}
+
+    void add(Waiter& waiter) {
+      waiter.parked_ = this;
+      waiter.next_ = first_;
+      if (first_ != nullptr) first_->previous_ = &waiter;
+      first_ = &waiter;
+    }
+    void remove(Waiter& waiter) {
+      (waiter.previous_ != nullptr ? waiter.previous_->next_ : first_) = waiter.next_;
+      if (waiter.next_ != nullptr) waiter.next_->previous_ = waiter.previous_;
+      waiter.parked_ = nullptr;
+      waiter.next_ = waiter.previous_ = nullptr;
+    }
+
+   private:
+    void shutdown() override {
+      while (first_ != nullptr) (void)first_->take();
+    }
+    Waiter* first_ = nullptr;
+  };
+
+  void leave() {
+    if (parked_ != nullptr) parked_->remove(*this);
+  }
+  Handler take() {
+    leave();
+    auto handler = std::move(*handler_);
+    handler_.reset();
+    return handler;
+  }
+
   std::optional<Handler> handler_;
   bool done_ = false;
+  Parked* parked_ = nullptr;
+  Waiter* next_ = nullptr;
+  Waiter* previous_ = nullptr;
 };
 
 }  // namespace lyceum::pg

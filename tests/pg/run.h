@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -33,15 +34,7 @@ class Loop {
   template <class T>
   T run(awaitable<T> work, milliseconds limit = seconds(60)) {
     std::optional<T> value;
-    std::exception_ptr problem;
-    bool done = false;
-    asio::co_spawn(context_, std::move(work), [&](std::exception_ptr thrown, T result) {
-      problem = thrown;
-      if (!thrown) value.emplace(std::move(result));
-      done = true;
-    });
-    until(done, limit);
-    if (problem) std::rethrow_exception(problem);
+    run(keep(std::move(work), value), limit);
     return std::move(*value);
   }
   void run(awaitable<void> work, milliseconds limit = seconds(60)) {
@@ -93,6 +86,10 @@ class Loop {
   }
 
  private:
+  template <class T>
+  static awaitable<void> keep(awaitable<T> work, std::optional<T>& value) {
+    value.emplace(co_await std::move(work));
+  }
   void until(const bool& done, milliseconds limit) {
     until([&done] { return done; }, limit);
   }
