@@ -6,7 +6,7 @@
 -- $4 uuid[]: stories
 -- $5 integer[]: completion percentages, 0 to 100; what is stored never falls
 -- $6 integer[]: seconds spent, not negative; what is stored is the sum
--- Arrays are read in step; outcome is one of
+-- The arrays are read in step. outcome is one of
 --   written   the rows stand
 --   replayed  this key was answered before with this hash: nothing written, the answer is that one
 --   conflict  this key was answered before with another hash: nothing written

@@ -1,7 +1,7 @@
 -- access: read
 -- uses: idx_stories_level_page
--- A page of published stories of one level with one learner's progress: featured first, then those that the
--- learner opened last, then the newest, then by id (a total order).
+-- A page of published stories of one level with one learner's progress: featured first, then those
+-- that the learner opened last, then the newest, then by id (a total order).
 -- $1 float8: least difficulty, NULL for any
 -- $2 float8: greatest difficulty, NULL for any
 -- $3 boolean, $4 timestamptz, $5 uuid: featured, created_at and id of the row before the page;

@@ -13,7 +13,8 @@
 -- $10 text: level, A1 to C2, NULL for any
 -- $11 text: the words
 -- Row-level security would keep the full-text index from being used, so that a function of the
--- owner finds the ids (migration 0004); the rows are fetched here, under the caller's policies.
+-- owner finds the ids (migration 0004; the indexes named above are used inside it, where EXPLAIN of
+-- this statement does not look); the rows are fetched here, under the caller's policies.
 SELECT s.id, s.title, s.level, s.difficulty_score, s.estimated_duration, s.thumbnail_url,
        s.view_count, s.featured, s.created_at,
        own.completion_percentage, own.time_spent, own.last_accessed,
