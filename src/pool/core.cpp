@@ -56,6 +56,7 @@ void Core::turn(MemberId id, Role role) {
 // ── requests ─────────────────────────────────────────────────────────────────────────────────────
 
 void Core::submit(Ticket& ticket, SteadyTime now) {
+  ticket.failing = false;
   if (draining_) return fail(ticket, Reason::shutting_down);
   if (ticket.deadline <= now) return fail(ticket, Reason::queue_deadline);
   if (ticket.kind == Ticket::Kind::statement) {
@@ -138,6 +139,7 @@ void Core::fail(Ticket& ticket, Reason reason) {
   const auto member = ticket.member;
   ticket.state = Ticket::State::idle;
   ticket.member = kNoMember;
+  ticket.failing = true;
   act({.kind = Action::Kind::fail, .member = member, .ticket = &ticket, .reason = reason});
 }
 
@@ -170,7 +172,6 @@ void Core::take_out(Ticket& ticket, SteadyTime now) {
     // Out of use until it is empty: a cancel hits whatever runs when it arrives.
     if (member.role != Role::emptying) turn(id, Role::emptying);
     if (member.orphans++ == 0) {
-      ++with_orphans_;
       member.cancel_pause = kCancelPause;
       member.cancel_at = member.head_since + kCancelPause;
     }
@@ -194,7 +195,7 @@ void Core::answered(Ticket& ticket, SteadyTime now) {
 void Core::orphan_answered(MemberId id, SteadyTime now) {
   auto& member = members_[id];
   if (member.orphans == 0) return;
-  if (--member.orphans == 0) --with_orphans_;
+  --member.orphans;
   land(id, nullptr, now);
 }
 
@@ -215,12 +216,29 @@ void Core::land(MemberId id, const Ticket* ticket, SteadyTime now) {
     member.cancel_at = now + kCancelPause;
     orphan_check_ = std::min(orphan_check_, member.cancel_at);
   }
+  if (member.flight.empty()) emptied(id);
+  settle(now);
+}
+
+void Core::emptied(MemberId id) {
+  auto& member = members_[id];
+  if (member.retiring) {
+    close(id, CloseReason::lifetime);
+  } else if (member.cancelling) {
+    orphan_check_ = std::min(orphan_check_, member.cancelled_at + kOrphanLimit);
+  } else if (member.role == Role::emptying) {
+    turn(id, Role::spare);
+  }
+}
+
+void Core::cancel_settled(MemberId id, SteadyTime now) {
+  auto& member = members_[id];
+  if (!member.cancelling) return;
+  member.cancelling = false;
   if (member.flight.empty()) {
-    if (member.retiring) {
-      close(id, CloseReason::lifetime);
-    } else if (member.role == Role::emptying) {
-      turn(id, Role::spare);
-    }
+    emptied(id);
+  } else if (member.orphans > 0) {
+    orphan_check_ = std::min(orphan_check_, std::max(now, member.cancel_at));
   }
   settle(now);
 }
@@ -291,9 +309,8 @@ void Core::vacate(MemberId id) {
     ticket->member = kNoMember;
   }
   member.flight.clear();
-  if (member.orphans > 0) --with_orphans_;
   member.orphans = 0;
-  member.retiring = false;
+  member.retiring = member.cancelling = false;
   turn(id, Role::unused);
 }
 
@@ -464,9 +481,13 @@ void Core::tick(SteadyTime now) {
     fail(ticket, Reason::sent_deadline);
   }
   if (draining_ && now >= drain_deadline_) {
+    drain_cut_ |= !nobody_waits();
     fail_waiting(Reason::shutting_down);
     for (MemberId id = 0; id < members_.size(); ++id) {
-      if (members_[id].role != Role::unused) close(id, CloseReason::shutdown);
+      const auto& member = members_[id];
+      if (member.role == Role::unused) continue;
+      drain_cut_ |= member.role == Role::leased || member.depth() > member.orphans;
+      close(id, CloseReason::shutdown);
     }
     orphan_check_ = housekeeping_ = SteadyTime::max();
     connect_postponed_ = false;
@@ -479,24 +500,35 @@ void Core::tick(SteadyTime now) {
 
 void Core::look_after_orphans(SteadyTime now) {
   orphan_check_ = SteadyTime::max();
-  if (with_orphans_ == 0) return;
   const auto& emptying = in(Role::emptying);
   for (auto at = emptying.size(); at-- > 0;) {
     const auto id = emptying[at];
     auto& member = members_[id];
-    // Where a neighbour is running, its own deadline bounds it.
-    if (member.orphans == 0 || member.flight.front() != nullptr) continue;
-    const auto give_up = std::max(member.orphaned, member.head_since) + kOrphanLimit;
+    SteadyTime give_up;
+    if (member.depth() == 0) {
+      if (!member.cancelling) continue;
+      give_up = member.cancelled_at + kOrphanLimit;
+    } else if (member.flight.front() == nullptr) {
+      give_up = std::max(member.orphaned, member.head_since) + kOrphanLimit;
+    } else {
+      continue;  // a neighbour is running: its own deadline bounds it
+    }
     if (now >= give_up) {
       close(id, CloseReason::unresponsive);
       continue;
     }
-    if (now >= member.cancel_at) {
-      act({.kind = Action::Kind::cancel, .member = id});
-      member.cancel_at = now + member.cancel_pause;
-      member.cancel_pause = std::min(member.cancel_pause * 2, kCancelPauseMost);
+    if (member.depth() > 0 && !member.cancelling) {
+      if (now >= member.cancel_at) {
+        act({.kind = Action::Kind::cancel, .member = id});
+        member.cancelling = true;
+        member.cancelled_at = now;
+        member.cancel_at = now + member.cancel_pause;
+        member.cancel_pause = std::min(member.cancel_pause * 2, kCancelPauseMost);
+      } else {
+        orphan_check_ = std::min(orphan_check_, member.cancel_at);
+      }
     }
-    orphan_check_ = std::min({orphan_check_, member.cancel_at, give_up});
+    orphan_check_ = std::min(orphan_check_, give_up);
   }
 }
 
@@ -533,7 +565,7 @@ void Core::keep_house(SteadyTime now) {
 
 SteadyTime Core::next_wakeup() const {
   auto at = std::min({waiting_.earliest(), sent_.earliest(), orphan_check_, housekeeping_});
-  if (draining_ && existing() > 0) at = std::min(at, drain_deadline_);
+  if (draining_ && !drained()) at = std::min(at, drain_deadline_);
   if (connect_postponed_) at = std::min(at, no_connect_before_);
   if (!leases_.empty() && in(Role::reserved).empty() && !in(Role::lane).empty()) {
     at = std::min(at, lease_blocked_since_ + kLeasePatience);
@@ -549,7 +581,8 @@ void Core::drain(SteadyTime now, SteadyTime deadline) {
 
 // Nobody waits and nobody comes: what has nothing in flight goes.
 void Core::wind_up() {
-  for (const auto role : {Role::connecting, Role::spare, Role::lane, Role::reserved}) {
+  for (const auto role :
+       {Role::connecting, Role::spare, Role::lane, Role::reserved, Role::emptying}) {
     const auto& members = in(role);
     for (auto at = members.size(); at-- > 0;) {
       if (members_[members[at]].depth() == 0) close(members[at], CloseReason::shutdown);

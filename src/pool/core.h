@@ -82,6 +82,8 @@ class Core {
   void connect_failed(MemberId member, bool permanent, SteadyTime now);
   void answered(Ticket& ticket, SteadyTime now);
   void orphan_answered(MemberId member, SteadyTime now);
+  // The cancel asked for has reached the server, or failed: it hits nothing any more.
+  void cancel_settled(MemberId member, SteadyTime now);
   // A lease has come back; the member is ready for the next (after whatever reset it needs).
   void returned(MemberId member, SteadyTime now);
   // The connection is gone. Tickets that were on it are still to be answered, with its error.
@@ -98,6 +100,8 @@ class Core {
   [[nodiscard]] SteadyTime next_wakeup() const;
   [[nodiscard]] bool drained() const { return draining_ && existing() == 0 && nobody_waits(); }
   [[nodiscard]] bool draining() const { return draining_; }
+  // Draining ended something before its own end.
+  [[nodiscard]] bool drain_cut() const { return drain_cut_; }
 
   [[nodiscard]] Figures figures() const;
   [[nodiscard]] const Limits& limits() const { return limits_; }
@@ -109,13 +113,14 @@ class Core {
     spare,       // open, nothing in flight, no lane
     lane,        // takes statements
     reserved,    // a lane that takes nothing new: kept for a lease once it is empty
-    emptying,    // takes nothing new: holds an orphan, or is to be closed
+    emptying,    // takes nothing new: holds an orphan, has a cancel coming, or is to be closed
     leased,
     kCount,
   };
   struct Member {
     Role role = Role::unused;
     bool retiring = false;      // closed once nothing is in flight
+    bool cancelling = false;    // a cancel is on its way, and hits whatever it meets
     std::uint32_t place = 0;    // among the members of its role
     std::uint32_t orphans = 0;  // null ones in flight
     std::deque<Ticket*> flight = {};  // statements sent and not answered; null for an orphan
@@ -124,7 +129,8 @@ class Core {
     SteadyTime connected_at{};
     SteadyTime retire_at{};
     SteadyTime orphaned{};  // when the newest orphan became one
-    SteadyTime cancel_at{};
+    SteadyTime cancel_at{};     // not before
+    SteadyTime cancelled_at{};  // last
     Duration cancel_pause{};
     [[nodiscard]] std::size_t depth() const { return flight.size(); }
   };
@@ -152,6 +158,7 @@ class Core {
   void send(Ticket& ticket, MemberId id, SteadyTime now);
   void grant(Ticket& ticket, MemberId id, SteadyTime now);
   void land(MemberId id, const Ticket* ticket, SteadyTime now);
+  void emptied(MemberId id);
   MemberId pick_lane(SteadyTime now);
   MemberId pick_for_lease();
   [[nodiscard]] MemberId emptiest_lane() const;
@@ -184,10 +191,10 @@ class Core {
   bool refused_ = false;            // the last attempt failed for good
 
   SteadyTime lease_blocked_since_{};  // the later of: leases began to wait, one was granted
-  std::size_t with_orphans_ = 0;      // members
   SteadyTime orphan_check_ = SteadyTime::max();
   SteadyTime housekeeping_ = SteadyTime::max();
   bool draining_ = false;
+  bool drain_cut_ = false;
   SteadyTime drain_deadline_ = SteadyTime::max();
   Figures figures_;
 };

@@ -23,17 +23,41 @@ using Clock = std::chrono::steady_clock;
 constexpr int kMostAttempts = 4;
 // How long after a cancel a cancelled statement may be one that the cancel was not meant for.
 constexpr auto kCancelEcho = std::chrono::seconds(10);
+constexpr auto kCancelPoll = std::chrono::milliseconds(1);
 constexpr auto kResetLimit = std::chrono::seconds(5);
+constexpr std::string_view kCancelled = "57014";
+
+// What a request tells of its answer; the pool's state, which is not known here yet.
+struct Answers {
+  virtual void answered(Ticket& ticket, SteadyTime at) = 0;
+  virtual void forget(struct Request& request) = 0;
+
+ protected:
+  ~Answers() = default;
+};
 
 // One request, in the frame of the coroutine that waits for it.
 struct Request final : pg::Exchange, Ticket {
-  Request(const Statement& what, const pg::Params& with, const Call& call, Kind wanted)
-      : Exchange(what, with, call.tenant ? &*call.tenant : nullptr) {
+  Request(Answers& pool_, const Statement& what, const pg::Params& with, const Call& call,
+          Kind wanted)
+      : Exchange(what, with, call.tenant ? &*call.tenant : nullptr), pool(pool_) {
     kind = wanted;
     Ticket::tenant = call.tenant;
   }
-  void finished(Result<pg::Rows> answer) override;
-  void end(Error why) { conclude(std::move(why)); }
+  ~Request() override {
+    // A coroutine that is destroyed while it waits takes its request out of every list.
+    if (asked && !result) pool.forget(*this);
+  }
+  void finished(Result<pg::Rows> answer) override {
+    if (failing) return;  // its end is on its way already
+    const auto at = ended_at == SteadyTime{} ? Clock::now() : ended_at;
+    if (answer.has_error() && answer.error().sqlstate == kCancelled && connection != nullptr) {
+      bystander = at - kCancelEcho < connection->last_cancel();
+    }
+    connection = nullptr;
+    pool.answered(*this, at);
+    conclude(std::move(answer));
+  }
   void conclude(Result<pg::Rows> answer) {
     result.emplace(std::move(answer));
     waiter->notify();
@@ -41,25 +65,29 @@ struct Request final : pg::Exchange, Ticket {
   void again() {
     waiter.emplace();
     result.reset();
-    connection.reset();
+    connection = nullptr;
+    bystander = false;
+    sent_at = started_at = ended_at = SteadyTime{};
   }
 
+  Answers& pool;
   std::optional<pg::Waiter> waiter{std::in_place};
   std::optional<Result<pg::Rows>> result;
-  std::shared_ptr<pg::Connection> connection;  // what it was sent on, or leased
-  std::function<void(Request&)> on_answer;
+  pg::Connection* connection = nullptr;   // what it was sent on, until it is answered
+  std::shared_ptr<pg::Connection> leased;  // or what it was given
+  bool asked = false;
+  bool bystander = false;  // hit by a cancel that was meant for a neighbour
 };
-
-void Request::finished(Result<pg::Rows> answer) {
-  on_answer(*this);
-  conclude(std::move(answer));
-}
 
 // Whether the server refuses for a reason that the next attempt will meet too.
 bool permanent_failure(const Error& error) {
+  const std::string_view state = error.sqlstate;
+  if (!state.empty()) {
+    return state.starts_with("28") || state == "3D000" || state == "42501" || state == "42704";
+  }
   for (const std::string_view sign :
-       {"password authentication failed", "does not exist", "no pg_hba.conf entry",
-        "no password supplied", "authentication", "permission denied", "certificate"}) {
+       {"password authentication failed", "no pg_hba.conf entry", "no password supplied",
+        "authentication method", "certificate", "does not exist"}) {
     if (error.message.find(sign) != std::string::npos) return true;
   }
   return false;
@@ -67,7 +95,7 @@ bool permanent_failure(const Error& error) {
 
 }  // namespace
 
-struct Pool::State : std::enable_shared_from_this<Pool::State> {
+struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
   State(asio::any_io_executor executor_, Options options_)
       : executor(executor_),
         options(std::move(options_)),
@@ -86,16 +114,26 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
   std::optional<Error> last_connect_error;
   std::vector<pg::Waiter*> drain_waiters;
 
+  void answered(Ticket& ticket, SteadyTime at) override {
+    core.answered(ticket, at);
+    // Inside a delivery others follow at once; what waits is dispatched now all the same.
+    act();
+  }
+  void forget(Request& request) override {
+    if (request.connection != nullptr) request.connection->abandon(request);
+    core.withdraw(request, Clock::now());
+    act();
+  }
+
   void event(const std::string& what, const std::string& detail) {
     if (options.on_event) options.on_event(what, detail);
   }
 
   // Does what the core wants done. Doing may raise events that add to it; the outermost call does
-  // all of it.
+  // all of it. Whoever calls holds the state.
   void act() {
     if (acting) return;
     acting = true;
-    const auto self = shared_from_this();
     Action action;
     while (core.next_action(action)) perform(action);
     acting = false;
@@ -137,32 +175,44 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
         return;
       }
       case Action::Kind::send:
-      case Action::Kind::grant:
-        request->connection = connections[action.member];
-        if (!request->connection || request->member != action.member) {
+      case Action::Kind::grant: {
+        const auto& connection = connections[action.member];
+        if (!connection || request->member != action.member) {
           // Lost between the decision and now: nothing was sent.
-          return request->end({.code = ErrorCode::kConnectionLost,
-                               .message = "the connection was lost before the statement was sent",
-                               .statement = std::string(request->statement().name),
-                               .node = options.target.node});
+          return request->conclude(
+              Error{.code = ErrorCode::kConnectionLost,
+                    .message = "the connection was lost before the statement was sent",
+                    .statement = std::string(request->statement().name),
+                    .node = options.target.node});
         }
-        if (action.kind == Action::Kind::grant) return request->conclude(pg::Rows());
-        return request->connection->submit(*request);
+        if (action.kind == Action::Kind::grant) {
+          request->leased = connection;
+          return request->conclude(pg::Rows());
+        }
+        request->connection = connection.get();
+        return connection->submit(*request);
+      }
       case Action::Kind::fail:
-        return fail(*request, action.reason);
+        return fail(*request, action);
       case Action::Kind::cancel: {
-        auto& connection = connections[action.member];
-        if (connection && !connection->cancel_under_way()) {
-          if (connection->cancel()) ++cancels;
+        const auto& connection = connections[action.member];
+        if (!connection || !connection->cancel()) {
+          return core.cancel_settled(action.member, Clock::now());
         }
+        ++cancels;
+        asio::co_spawn(executor, watch_cancel(shared_from_this(), connection, action.member),
+                       asio::detached);
         return;
       }
     }
   }
 
-  void fail(Request& request, Reason reason) {
-    const bool sent = reason == Reason::sent_deadline;
-    if (sent) request.connection->abandon(request);
+  void fail(Request& request, const Action& action) {
+    const auto reason = action.reason;
+    if (request.connection != nullptr && connections[action.member].get() == request.connection) {
+      request.connection->abandon(request);
+    }
+    request.connection = nullptr;
     Error error{.code = ErrorCode::kTimeout,
                 .statement = std::string(request.statement().name),
                 .node = options.target.node};
@@ -205,7 +255,7 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
         error.message = "the pool is shutting down";
         break;
     }
-    request.end(std::move(error));
+    request.conclude(std::move(error));
   }
 
   static awaitable<void> connect(std::shared_ptr<State> self, MemberId member) {
@@ -243,30 +293,43 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
     self->act();
   }
 
-  // Gives a leased connection back; `used` by a caller who may have left anything behind.
-  static awaitable<void> take_back(std::shared_ptr<State> self,
-                                   std::shared_ptr<pg::Connection> connection, MemberId member,
-                                   bool used) {
-    if (used && !connection->closed()) {
-      bool clean = connection->depth() == 0;
-      if (clean) {
-        const auto limit = Clock::now() + kResetLimit;
-        connection->set_in_transaction(false);
-        if (connection->transaction_open()) {
-          clean = (co_await connection->script("rollback", limit)).has_value();
-        }
-        // DISCARD ALL without its DEALLOCATE ALL: prepared statements are the pool's own.
-        clean = clean && (co_await connection->script(
-                              "close all; set session authorization default; reset all; "
-                              "unlisten *; select pg_advisory_unlock_all(); discard temp; "
-                              "discard sequences",
-                              limit))
-                             .has_value();
-        connection->on_notification(nullptr);
-        connection->on_notice(nullptr);
-      }
-      if (!clean) connection->close();
+  // The cancel travels on a thread of its own; nothing else waits for it, so that it is asked how
+  // far it has come.
+  static awaitable<void> watch_cancel(std::shared_ptr<State> self,
+                                      std::shared_ptr<pg::Connection> connection,
+                                      MemberId member) {
+    asio::steady_timer pause(self->executor);
+    while (!connection->closed() && connection->cancel_under_way()) {
+      pause.expires_after(kCancelPoll);
+      co_await pause.async_wait(use_awaitable);
     }
+    if (self->connections[member] != connection) co_return;
+    self->core.cancel_settled(member, Clock::now());
+    self->act();
+  }
+
+  // Makes a connection that a caller has had as it was before. Whatever he left behind goes; where
+  // that cannot be had at once, the connection does.
+  static awaitable<void> take_back(std::shared_ptr<State> self,
+                                   std::shared_ptr<pg::Connection> connection, MemberId member) {
+    bool clean = connection->depth() == 0;
+    if (clean) {
+      const auto limit = Clock::now() + kResetLimit;
+      connection->on_notification(nullptr);
+      connection->on_notice(nullptr);
+      connection->set_in_transaction(false);
+      if (connection->transaction_open()) {
+        clean = (co_await connection->script("rollback", limit)).has_value();
+      }
+      // DISCARD ALL without its DEALLOCATE ALL: prepared statements are the pool's own.
+      clean = clean && (co_await connection->script(
+                            "close all; set session authorization default; reset all; "
+                            "unlisten *; select pg_advisory_unlock_all(); discard temp; "
+                            "discard sequences",
+                            limit))
+                           .has_value();
+    }
+    if (!clean) connection->close();
     if (self->connections[member] == connection && !connection->closed()) {
       self->core.returned(member, Clock::now());
     }
@@ -274,15 +337,25 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
   }
 
   void give_back(const std::shared_ptr<pg::Connection>& connection, MemberId member, bool used) {
+    if (connections[member] != connection || connection->closed()) return act();
     if (!used) {
-      if (connections[member] == connection && !connection->closed()) {
-        core.returned(member, Clock::now());
-      }
+      core.returned(member, Clock::now());
       return act();
     }
-    asio::co_spawn(executor, take_back(shared_from_this(), connection, member, used),
-                   asio::detached);
+    asio::co_spawn(executor, take_back(shared_from_this(), connection, member), asio::detached);
   }
+
+  // A connection that one statement of ours has to itself, and leaves as it found it.
+  struct Held {
+    State& state;
+    std::shared_ptr<pg::Connection> connection;
+    MemberId member;
+    ~Held() {
+      // Destroyed with its coroutine in the middle of the statement: out of order.
+      if (connection->depth() > 0) connection->close();
+      state.give_back(connection, member, false);
+    }
+  };
 
   std::uint64_t cancels = 0;
   std::uint64_t retries = 0;
@@ -318,16 +391,9 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
   const auto arrived = Clock::now();
   const auto deadline = std::min(call.deadline, arrived + state->core.limits().statement_timeout);
 
-  Request request(statement, params, call, Ticket::Kind::statement);
+  Request request(*state, statement, params, call, Ticket::Kind::statement);
   request.arrived = arrived;
   request.deadline = deadline;
-  request.on_answer = [&state](Request& answered) {
-    if (answered.kind == Ticket::Kind::statement) {
-      state->core.answered(answered, answered.ended_at);
-      // Inside a delivery others follow at once; what waits is dispatched now all the same.
-      state->act();
-    }
-  };
 
   Duration queue{};
   for (int attempt = 1;; ++attempt) {
@@ -337,44 +403,35 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
       slow = recent && *recent > state->core.limits().slow_statement_lease;
     }
     request.kind = slow ? Ticket::Kind::lease : Ticket::Kind::statement;
-    request.sent_at = request.started_at = request.ended_at = SteadyTime{};
-    const auto asked = Clock::now();
+    const auto asked = attempt == 1 ? arrived : Clock::now();
+    request.asked = true;
     state->core.submit(request, asked);
     state->act();
     co_await request.waiter->wait();
 
     if (slow && request.result->has_value()) {
-      // The connection is ours alone for this one statement.
-      const auto member = request.member;
-      const auto connection = request.connection;
-      auto answer = co_await connection->execute(statement, params, deadline,
-                                                 call.tenant ? &*call.tenant : nullptr);
-      request.sent_at = request.started_at = asked;
+      // The connection is this statement's alone.
+      Held held{*state, std::exchange(request.leased, nullptr), request.member};
+      request.sent_at = request.started_at = Clock::now();
+      auto answer = co_await held.connection->execute(statement, params, deadline,
+                                                      call.tenant ? &*call.tenant : nullptr);
       request.ended_at = Clock::now();
-      state->give_back(connection, member, false);
       request.result.emplace(std::move(answer));
     }
-    if (request.sent_at != SteadyTime{}) queue += request.sent_at - asked;
+    queue += (request.sent_at != SteadyTime{} ? request.sent_at : Clock::now()) - asked;
     if (request.result->has_value() || attempt == kMostAttempts) break;
 
-    const Error error = request.result->error();
-    const auto now = Clock::now();
-    if (now >= deadline || error.may_have_taken_effect) break;
+    const Error& error = request.result->error();
     // Repeated is only what provably had no effect: what a broken connection never ran, what the
     // server rolled back to let others pass, and what a cancel hit that was meant for a neighbour.
-    const bool unlucky =
-        error.code == ErrorCode::kConnectionLost || error.sqlstate == "40001" ||
-        error.sqlstate == "40P01" ||
-        (error.sqlstate == "57014" && request.connection &&
-         now - kCancelEcho < request.connection->last_cancel());
-    if (!unlucky) break;
+    const bool unlucky = error.code == ErrorCode::kConnectionLost || error.sqlstate == "40001" ||
+                         error.sqlstate == "40P01" || request.bystander;
+    if (!unlucky || error.may_have_taken_effect || Clock::now() >= deadline) break;
     ++state->retries;
     request.again();
   }
 
   auto result = std::move(*request.result);
-  std::optional<Error> error;
-  if (result.has_error()) error = result.error();
   if (state->options.on_finished) {
     const auto ended = Clock::now();
     FinishedStatement finished{.statement = &statement,
@@ -383,15 +440,16 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
                                .total = ended - arrived,
                                .queue = queue,
                                .bytes_sent = params.bytes()};
-    if (request.ended_at != SteadyTime{}) {
-      finished.server = request.ended_at - std::max(request.sent_at, request.started_at);
+    if (request.sent_at != SteadyTime{}) {
+      finished.server = (request.ended_at != SteadyTime{} ? request.ended_at : ended) -
+                        std::max(request.sent_at, request.started_at);
     }
     if (result.has_value()) {
       finished.rows = result->size() > 0 ? static_cast<std::uint64_t>(result->size())
                                          : static_cast<std::uint64_t>(result->affected());
       finished.bytes_received = result->bytes();
     } else {
-      finished.error = &*error;
+      finished.error = &result.error();
       if (request.sent_at == SteadyTime{}) finished.node = {};
     }
     state->options.on_finished(finished, params);
@@ -403,18 +461,22 @@ awaitable<Result<Lease>> Pool::lease(const Call& call) {
   static constexpr Statement kNothing{"lease", "", Access::read};
   static const pg::Params kNone;
   const auto state = state_;
-  Request request(kNothing, kNone, call, Ticket::Kind::lease);
+  Request request(*state, kNothing, kNone, call, Ticket::Kind::lease);
   request.arrived = Clock::now();
   request.deadline = call.deadline;
-  state->core.submit(request, request.arrived);
-  state->act();
-  co_await request.waiter->wait();
-  if (request.result->has_error()) co_return request.result->error();
-  const auto member = request.member;
-  co_return Lease(request.connection,
-                  [state, connection = request.connection, member] {
-                    state->give_back(connection, member, true);
-                  });
+  for (int attempt = 1;; ++attempt) {
+    request.asked = true;
+    state->core.submit(request, Clock::now());
+    state->act();
+    co_await request.waiter->wait();
+    if (request.result->has_value()) break;
+    const auto& error = request.result->error();
+    if (error.code != ErrorCode::kConnectionLost || attempt == kMostAttempts) co_return error;
+    request.again();
+  }
+  co_return Lease(request.leased, [state, connection = request.leased, member = request.member] {
+    state->give_back(connection, member, true);
+  });
 }
 
 awaitable<Result<void>> Pool::warm_up() {
@@ -433,7 +495,7 @@ awaitable<bool> Pool::shutdown(Duration within) {
   state->act();
   if (!state->core.drained()) co_await waiter.wait();
   state->timer.cancel();
-  co_return Clock::now() < now + within;
+  co_return !state->core.drain_cut();
 }
 
 }  // namespace lyceum::pool

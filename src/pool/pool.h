@@ -27,7 +27,7 @@ struct Options {
   pg::Target target;
   std::string application_name = "lyceum";
   Limits limits;
-  // Told of every statement after its answer has been handed on: statistics and the slow log. The
+  // Told of every statement as its answer is handed on: statistics and the slow log. The
   // parameters are those of the call.
   std::function<void(const FinishedStatement&, const pg::Params&)> on_finished = {};
   // How long the server takes for a statement lately, or nothing: decides between lane and lease.

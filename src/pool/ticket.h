@@ -23,6 +23,7 @@ struct Ticket {
 
   Kind kind = Kind::statement;
   State state = State::idle;
+  bool failing = false;  // the core has decided so; whatever else comes of it is too late
   std::optional<Uuid> tenant;
   SteadyTime deadline = SteadyTime::max();
   SteadyTime arrived{};                    // first asked

@@ -111,6 +111,7 @@ class Simulation {
     Stage stage = Stage::nothing;
     std::vector<Ticket*> flight;  // null: an orphan
     bool tainted = false;         // has held an orphan since it was last empty
+    bool cancelling = false;
     SteadyTime head_since{};
     [[nodiscard]] std::size_t orphans() const {
       return static_cast<std::size_t>(std::count(flight.begin(), flight.end(), nullptr));
@@ -218,7 +219,7 @@ class Simulation {
       if (member.stage == Stage::connecting && chance(0.5)) {
         if (server_ == Server::well) {
           member.stage = Stage::open;
-          member.tainted = false;
+          member.tainted = member.cancelling = false;
           core_.connected(id, now_);
         } else if (server_ != Server::silent) {
           member.stage = Stage::nothing;
@@ -228,6 +229,12 @@ class Simulation {
         check();
       }
       if (server_ == Server::silent) continue;
+      if (member.cancelling && chance(0.5)) {
+        member.cancelling = false;
+        core_.cancel_settled(id, now_);
+        obey();
+        check();
+      }
       for (int count = pick(0, 4); count > 0 && members_[id].stage == Stage::open; --count) {
         if (!members_[id].flight.empty()) land(id);
       }
@@ -290,6 +297,7 @@ class Simulation {
     if (members_[id].stage != Stage::open && members_[id].stage != Stage::leased) return;
     auto flight = std::exchange(members_[id].flight, {});
     members_[id].stage = Stage::nothing;
+    members_[id].cancelling = false;
     core_.lost(id, now_);
     end_with_connection(flight);
   }
@@ -349,6 +357,7 @@ class Simulation {
           }
           auto flight = std::exchange(member.flight, {});
           member.stage = Stage::nothing;
+          member.cancelling = false;
           end_with_connection(flight);
           break;
         }
@@ -357,6 +366,7 @@ class Simulation {
           ASSERT_EQ(member.stage, Stage::open);
           ASSERT_EQ(member.orphans(), 0u);
           ASSERT_FALSE(member.tainted);
+          ASSERT_FALSE(member.cancelling);
           ASSERT_EQ(ticket.kind, Ticket::Kind::statement);
           if (ticket.state == Ticket::State::sent) {
             ASSERT_EQ(ticket.member, action.member);
@@ -371,6 +381,7 @@ class Simulation {
           auto& member = members_[action.member];
           ASSERT_EQ(member.stage, Stage::open);
           ASSERT_TRUE(member.flight.empty());
+          ASSERT_FALSE(member.cancelling);
           left_queue(ticket);
           member.stage = Stage::leased;
           lives_[&ticket].leased = action.member;
@@ -387,6 +398,9 @@ class Simulation {
           auto& member = members_[action.member];
           ASSERT_EQ(member.stage, Stage::open);
           ASSERT_GT(member.orphans(), 0u);
+          ASSERT_EQ(member.flight.front(), nullptr);
+          ASSERT_FALSE(member.cancelling) << "one cancel at a time";
+          member.cancelling = true;
           break;
         }
       }
@@ -459,7 +473,7 @@ class Simulation {
     ASSERT_LE(figures.waiting, limits_.queue_limit);
     ASSERT_LE(figures.lanes, core_.limits().lanes);
 
-    std::size_t idle = 0, lanes_at_work = 0, depth = 0, deepest = 0;
+    std::size_t idle = 0, usable = 0, lanes_at_work = 0, depth = 0, deepest = 0;
     bool room = false;
     for (const auto& [id, member] : members_) {
       if (member.stage != Stage::open) continue;
@@ -468,6 +482,7 @@ class Simulation {
       deepest = std::max(deepest, member.flight.size());
       if (member.flight.empty()) {
         ++idle;
+        usable += !member.cancelling;
       } else if (!member.tainted) {
         ++lanes_at_work;
         room |= now_ - member.head_since <= Core::kStalled &&
@@ -480,10 +495,10 @@ class Simulation {
 
     // Nobody waits for what is there.
     if (leases_.size() > 0) {
-      ASSERT_EQ(idle, 0u);
+      ASSERT_EQ(usable, 0u);
     }
     if (statements_.size() > 0 && leases_.size() == 0) {
-      if (idle > 0) {
+      if (usable > 0) {
         ASSERT_GE(lanes_at_work, core_.limits().lanes);
       }
       // The model does not see which of them take nothing new: those of age, and one that was kept

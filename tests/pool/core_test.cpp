@@ -270,8 +270,10 @@ TEST(Core, AMemberWithAnOrphanIsOutOfUseUntilItIsEmpty) {
   bench.statement("c");
   EXPECT_THAT(bench.done(), IsEmpty());
   bench.core.orphan_answered(0, bench.now);
-  EXPECT_THAT(bench.done(), IsEmpty()) << "its neighbour is still there, and a cancel may be";
+  EXPECT_THAT(bench.done(), IsEmpty()) << "its neighbour is still there";
   bench.answer("b");
+  EXPECT_THAT(bench.done(), IsEmpty()) << "the cancel is still on its way";
+  bench.core.cancel_settled(0, bench.now);
   EXPECT_THAT(bench.done(), ElementsAre("send c 0"));
 }
 
@@ -300,12 +302,32 @@ TEST(Core, CancelsAnOrphanOnceTheServerIsAtItLessAndLessOften) {
   EXPECT_THAT(bench.done(), IsEmpty());
   bench.advance(1ms);
   EXPECT_THAT(bench.done(), ElementsAre("cancel 0"));
+  bench.core.cancel_settled(0, bench.now);
   bench.advance(20ms);
   EXPECT_THAT(bench.done(), ElementsAre("cancel 0"));
+  bench.core.cancel_settled(0, bench.now);
   bench.advance(39ms);
   EXPECT_THAT(bench.done(), IsEmpty());
   bench.advance(1ms);
   EXPECT_THAT(bench.done(), ElementsAre("cancel 0"));
+  bench.advance(1s);
+  EXPECT_THAT(bench.done(), IsEmpty()) << "one at a time";
+  bench.core.cancel_settled(0, bench.now);
+  bench.advance(0ms);
+  EXPECT_THAT(bench.done(), ElementsAre("cancel 0"));
+}
+
+TEST(Core, ACancelThatNeverArrivesCostsTheConnection) {
+  Bench bench(limits_of(1));
+  bench.statement("a", -1, bench.now + 100ms);
+  bench.core.connected(0, bench.now);
+  bench.advance(100ms);
+  EXPECT_THAT(bench.done(), ElementsAre("connect 0", "send a 0", "fail a sent_deadline", "cancel 0"));
+  bench.core.orphan_answered(0, bench.now);
+  bench.advance(Core::kOrphanLimit - 1ms);
+  EXPECT_THAT(bench.done(), IsEmpty());
+  bench.advance(1ms);
+  EXPECT_THAT(bench.done(), ElementsAre("close 0"));
 }
 
 TEST(Core, ClosesAMemberWhoseServerDoesNotEvenCancel) {
@@ -338,6 +360,7 @@ TEST(Core, AWithdrawnRequestIsGoneOrAnOrphan) {
   EXPECT_THAT(bench.done(), IsEmpty());
   bench.advance(20ms);
   EXPECT_THAT(bench.done(), ElementsAre("cancel 0"));
+  bench.core.cancel_settled(0, bench.now);
   bench.core.orphan_answered(0, bench.now);
   EXPECT_THAT(bench.done(), ElementsAre("send c 0"));
 }
