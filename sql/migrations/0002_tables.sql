@@ -69,7 +69,9 @@ CREATE TABLE progress (
   last_accessed         timestamptz NOT NULL DEFAULT now() CHECK (isfinite(last_accessed)),
   created_at            timestamptz NOT NULL DEFAULT now(),
   updated_at            timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (tenant_id, user_id, story_id),
+  -- A learner's pages and summary are answered from the key alone.
+  PRIMARY KEY (tenant_id, user_id, story_id)
+    INCLUDE (completion_percentage, time_spent, last_accessed, updated_at),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   FOREIGN KEY (tenant_id, story_id) REFERENCES stories (tenant_id, id)
 );
@@ -100,7 +102,7 @@ CREATE TABLE user_vocabulary_progress (
   next_review_date date,
   created_at       timestamptz      NOT NULL DEFAULT now(),
   updated_at       timestamptz      NOT NULL DEFAULT now(),
-  PRIMARY KEY (tenant_id, user_id, vocabulary_id),
+  PRIMARY KEY (tenant_id, user_id, vocabulary_id) INCLUDE (mastery_level),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 
