@@ -1,7 +1,5 @@
 #include "indexes/apply.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -9,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/describe.hpp>
 #include <exception>
+#include <fmt/format.h>
 #include <map>
 #include <memory>
 #include <utility>
@@ -323,7 +322,8 @@ class Applier {
     auto error = made.error();
     error.message = "the journal lyceum.index_builds cannot be made: " + error.message;
     error.hint = fmt::format(
-        "as the database's owner: CREATE SCHEMA IF NOT EXISTS lyceum; GRANT USAGE, CREATE ON SCHEMA "
+        "as the database's owner: CREATE SCHEMA IF NOT EXISTS lyceum; GRANT USAGE, CREATE ON "
+        "SCHEMA "
         "lyceum TO {}",
         quoted_name(observation_.inventory.role));
     co_return error;
@@ -342,10 +342,9 @@ class Applier {
                                                 const std::string& build_name) {
     const std::int64_t replaced =
         planned.standing == Standing::different ? planned.existing->oid : 0;
-    const Params params(planned.schema, planned.name(), build_name,
-                        static_cast<std::int64_t>(planned.table_oid),
-                        planned.create_sql(build_name), std::int32_t{builder_->server_process()},
-                        replaced);
+    const Params params(
+        planned.schema, planned.name(), build_name, static_cast<std::int64_t>(planned.table_oid),
+        planned.create_sql(build_name), std::int32_t{builder_->server_process()}, replaced);
     auto rows = co_await ask(sql::indexing::journal_begin, params);
     if (!rows) co_return rows.error();
     co_return rows->value<std::int64_t>();
@@ -366,12 +365,12 @@ class Applier {
     std::int64_t record = 0;  // learns the index's number; 0 where nothing is to be learnt
     WaitLimits waits;
     bool shows_progress = false;
-    std::optional<Duration> limit;   // of the whole
+    std::optional<Duration> limit;  // of the whole
     bool stoppable = true;
   };
 
-  // One statement on the builder, watched from the monitor: progress, whom it waits for, limits, the
-  // caller's wish to stop. Returns only when the statement has ended.
+  // One statement on the builder, watched from the monitor: progress, whom it waits for, limits,
+  // the caller's wish to stop. Returns only when the statement has ended.
   awaitable<Result<void>> run_watched(std::string text, Watch watch) {
     if (auto ready = co_await ensure_builder(); !ready) co_return ready.error();
     const auto running = std::make_shared<Running>(executor_);
@@ -408,9 +407,9 @@ class Applier {
       if (cancelled.empty() && sample) cancelled = guard.update(*sample, now).value_or("");
       if (cancelled.empty() && watch.stoppable && stopping()) cancelled = "asked to stop";
       if (cancelled.empty() && watch.limit && now - began >= *watch.limit) {
-        cancelled = fmt::format(
-            "it took longer than {} s",
-            std::chrono::duration_cast<std::chrono::seconds>(*watch.limit).count());
+        cancelled =
+            fmt::format("it took longer than {} s",
+                        std::chrono::duration_cast<std::chrono::seconds>(*watch.limit).count());
       }
       if (!cancelled.empty() && !running->result) co_await cancel_builder();
     }
@@ -445,8 +444,9 @@ class Applier {
     const auto found = co_await find(schema, name);
     if (!found) co_return Result<void>{};
     if (found->oid != oid) {
-      co_return make_error(ErrorCode::kConflict,
-                           fmt::format("{} is another index by now, and stays", quoted_name(schema, name)));
+      co_return make_error(
+          ErrorCode::kConflict,
+          fmt::format("{} is another index by now, and stays", quoted_name(schema, name)));
     }
     Watch watch;
     watch.index = index;
@@ -477,9 +477,14 @@ class Applier {
         case RecoveryKind::drop_replaced:
           done = co_await drop(step.schema, step.index, step.index_oid, std::nullopt, step.name);
           break;
-        case RecoveryKind::note_built: state = BuildState::built; break;
-        case RecoveryKind::note_done: break;
-        case RecoveryKind::note_abandoned: state = BuildState::abandoned; break;
+        case RecoveryKind::note_built:
+          state = BuildState::built;
+          break;
+        case RecoveryKind::note_done:
+          break;
+        case RecoveryKind::note_abandoned:
+          state = BuildState::abandoned;
+          break;
       }
       if (done) {
         const bool keeps_number =
@@ -581,8 +586,9 @@ class Applier {
     }
   }
 
-  // A replacement that an earlier apply completed and did not swap in: its record, or 0 where it has
-  // to be built. What stands under the building name and is ours but no longer wanted is dropped.
+  // A replacement that an earlier apply completed and did not swap in: its record, or 0 where it
+  // has to be built. What stands under the building name and is ours but no longer wanted is
+  // dropped.
   awaitable<Result<std::int64_t>> find_ready(const PlannedIndex& planned,
                                              const std::string& build_name) {
     const auto found = co_await find(planned.schema, build_name);
@@ -618,15 +624,15 @@ class Applier {
     return declared && wanted && declared->shape == wanted->shape;
   }
 
-  // The journal tells what became of it: nothing where the connection broke (the server may still be
-  // at it), else that it failed, with the wreck's number where one is left.
+  // The journal tells what became of it: nothing where the connection broke (the server may still
+  // be at it), else that it failed, with the wreck's number where one is left.
   awaitable<Error> clear_failed(const PlannedIndex& planned, const std::string& build_name,
                                 std::int64_t id, Error error) {
     if (lost_connection(error) || builder_->closed()) co_return error;
     const auto found = co_await find(planned.schema, build_name);
     std::int64_t wreck = 0;
-    // Our CREATE INDEX got past the check of its name, so what is incomplete under that name is what
-    // it left.
+    // Our CREATE INDEX got past the check of its name, so what is incomplete under that name is
+    // what it left.
     if (found && !found->valid && found->table_oid == planned.table_oid &&
         error.sqlstate != "42P07") {
       wreck = found->oid;
@@ -647,13 +653,16 @@ class Applier {
   awaitable<void> take_place(const PlannedIndex& planned, const std::string& build_name,
                              std::int64_t record, IndexReport& report) {
     const auto retired = retired_name(planned.name());
-    // The journal in the same transaction: whoever comes after a crash knows which of the two is old.
+    // The journal in the same transaction: whoever comes after a crash knows which of the two is
+    // old.
     const auto swap = fmt::format(
-        "BEGIN; SET LOCAL lock_timeout = '1s'; ALTER INDEX {} RENAME TO {}; ALTER INDEX {} RENAME TO "
+        "BEGIN; SET LOCAL lock_timeout = '1s'; ALTER INDEX {} RENAME TO {}; ALTER INDEX {} RENAME "
+        "TO "
         "{}; UPDATE lyceum.index_builds SET state = 'swapped', replaced_oid = {} WHERE id = {}; "
         "COMMIT",
         quoted_name(planned.schema, planned.name()), quoted_name(retired),
-        quoted_name(planned.schema, build_name), quoted_name(planned.name()), planned.existing->oid, record);
+        quoted_name(planned.schema, build_name), quoted_name(planned.name()), planned.existing->oid,
+        record);
     for (int attempt = 1;; ++attempt) {
       auto swapped = co_await builder_->script(swap);
       if (swapped) break;
@@ -675,8 +684,8 @@ class Applier {
     }
     report.outcome = Outcome::replaced;
     emit(Kind::swapped, planned.name(), "the new index has taken the old one's name");
-    auto dropped = co_await drop(planned.schema, retired, planned.existing->oid, std::nullopt,
-                                 planned.name());
+    auto dropped =
+        co_await drop(planned.schema, retired, planned.existing->oid, std::nullopt, planned.name());
     if (dropped) dropped = co_await journal_update(record, BuildState::done);
     if (!dropped) {
       emit(Kind::note, planned.name(),
@@ -761,10 +770,14 @@ class Applier {
 
 std::string_view name_of(IndexReport::Outcome outcome) {
   switch (outcome) {
-    case Outcome::built: return "built";
-    case Outcome::replaced: return "replaced";
-    case Outcome::failed: return "failed";
-    case Outcome::stopped: return "stopped";
+    case Outcome::built:
+      return "built";
+    case Outcome::replaced:
+      return "replaced";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::stopped:
+      return "stopped";
   }
   return "failed";
 }

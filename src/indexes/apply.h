@@ -61,8 +61,8 @@ struct IndexReport {
   };
   std::string name;
   Outcome outcome = Outcome::failed;
-  Duration duration{};      // of the build, waits included
-  std::int64_t bytes = 0;   // of the new index
+  Duration duration{};     // of the build, waits included
+  std::int64_t bytes = 0;  // of the new index
   std::optional<Error> error;
 };
 [[nodiscard]] std::string_view name_of(IndexReport::Outcome outcome);
@@ -84,19 +84,19 @@ struct ApplyReport {
 // tables go on meanwhile.
 //
 // Before a build starts it is written to lyceum.index_builds, so that what an interruption leaves
-// (a killed backend, process or server) is known to be ours: the next apply drops that, and only that,
-// and builds anew. A different index is replaced: the new one is built under another name, takes the
-// name in one short transaction, and the old one is dropped. Extra indexes are never dropped. Where
-// all is the same already, nothing is written at all.
+// (a killed backend, process or server) is known to be ours: the next apply drops that, and only
+// that, and builds anew. A different index is replaced: the new one is built under another name,
+// takes the name in one short transaction, and the old one is dropped. Extra indexes are never
+// dropped. Where all is the same already, nothing is written at all.
 //
 // One index's failure does not keep the others from being built: see ApplyReport. The error instead
 // of a report says why none could be: no connection, kConflict (another apply holds the database's
 // advisory lock; the message says who), no permission for the journal.
 //
 // Takes two connections: one builds and holds the lock, one watches it. `events` is called on the
-// executor's thread, and must not block.
+// executor's thread, and must not block. The catalogue must outlive the coroutine.
 [[nodiscard]] boost::asio::awaitable<Result<ApplyReport>> apply(
-    boost::asio::any_io_executor executor, pg::Target target, const Catalogue& catalogue, Date today,
-    ApplyOptions options = {}, ApplyEvents events = {});
+    boost::asio::any_io_executor executor, pg::Target target, const Catalogue& catalogue,
+    Date today, ApplyOptions options = {}, ApplyEvents events = {});
 
 }  // namespace lyceum::indexes

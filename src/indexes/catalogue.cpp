@@ -1,8 +1,7 @@
 #include "indexes/catalogue.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
+#include <fmt/format.h>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -75,7 +74,9 @@ std::optional<Error> check(DeclaredIndex& index) {
 
 }  // namespace
 
-std::string DeclaredIndex::place() const { return fmt::format("{}:{}", file, statement.line); }
+std::string DeclaredIndex::place() const {
+  return fmt::format("{}:{}", file, statement.line);
+}
 
 std::string DeclaredIndex::tail_with(std::span<const std::string> literals) const {
   std::string out = statement.tail;
@@ -143,8 +144,8 @@ std::vector<std::string> embedded_profiles() {
   std::vector<std::string> out;
   for (const auto& file : sql::files()) {
     if (!file.path.starts_with(kFolder) || !file.path.ends_with(kSuffix)) continue;
-    out.emplace_back(file.path.substr(kFolder.size(),
-                                      file.path.size() - kFolder.size() - kSuffix.size()));
+    out.emplace_back(
+        file.path.substr(kFolder.size(), file.path.size() - kFolder.size() - kSuffix.size()));
   }
   return out;
 }
@@ -163,9 +164,9 @@ Result<Catalogue> embedded_catalogue(std::string_view profile) {
 
 std::string rolling_literal(Date date, std::string_view type) {
   const std::chrono::year_month_day day(date);
-  const auto text = fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
-                                static_cast<unsigned>(day.month()),
-                                static_cast<unsigned>(day.day()));
+  const auto text =
+      fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
+                  static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
   if (type == "timestamptz") return text + " 00:00:00+00";
   if (type == "timestamp") return text + " 00:00:00";
   return text;

@@ -18,10 +18,11 @@
 // build is concurrent. IF NOT EXISTS is refused: it means "any index of that name will do", and a
 // catalogue means this one.
 //
-// A predicate may hold the constant `'rolling: N days'` (or weeks) cast to timestamptz, timestamp or
-// date. Such an index is rolling: it is built with a literal date in that place, midnight UTC N days
-// ago. As days pass it holds more than asked for, so it stays right and grows. An existing index
-// counts as the declared one while it covers at least N and at most 2 N days; then it is replaced.
+// A predicate may hold the constant `'rolling: N days'` (or weeks) cast to timestamptz, timestamp
+// or date. Such an index is rolling: it is built with a literal date in that place, midnight UTC N
+// days ago. As days pass it holds more than asked for, so it stays right and grows. An existing
+// index counts as the declared one while it covers at least N and at most 2 N days; then it is
+// replaced.
 namespace lyceum::indexes {
 
 using Date = std::chrono::sys_days;
@@ -42,8 +43,8 @@ struct DeclaredIndex {
   // "file:line", for messages.
   [[nodiscard]] std::string place() const;
 
-  // The tail of the statement with its rolling dates as of `today`, or with `literals`, one for each
-  // rolling date, where those are given.
+  // The tail of the statement with its rolling dates as of `today`, or with `literals`, one for
+  // each rolling date, where those are given.
   [[nodiscard]] std::string tail_on(Date today) const;
   [[nodiscard]] std::string tail_with(std::span<const std::string> literals) const;
 };
@@ -65,8 +66,8 @@ class Catalogue {
   std::vector<DeclaredIndex> indexes_;
 };
 
-// The catalogue of a profile that is part of the program ("guide", "lean"): sql/indexes/PROFILE.sql.
-// Unknown: kNotFound, with the profiles there are.
+// The catalogue of a profile that is part of the program ("guide", "lean"):
+// sql/indexes/PROFILE.sql. Unknown: kNotFound, with the profiles there are.
 [[nodiscard]] Result<Catalogue> embedded_catalogue(std::string_view profile);
 [[nodiscard]] std::vector<std::string> embedded_profiles();
 

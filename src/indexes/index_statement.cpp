@@ -1,13 +1,11 @@
 #include "indexes/index_statement.h"
 
-#include <pg_query.h>
-
 #include <boost/json.hpp>
-#include <fmt/format.h>
-
 #include <charconv>
 #include <cstdint>
+#include <fmt/format.h>
 #include <optional>
+#include <pg_query.h>
 #include <set>
 #include <utility>
 
@@ -71,14 +69,18 @@ class ProtobufReader {
     const auto key = varint();
     Field field{key >> 3U, 0, {}};
     switch (key & 7U) {
-      case 0: field.value = varint(); return field;
+      case 0:
+        field.value = varint();
+        return field;
       case 2: {
         const auto length = std::min<std::uint64_t>(varint(), bytes_.size());
         field.bytes = bytes_.substr(0, length);
         bytes_.remove_prefix(length);
         return field;
       }
-      default: bytes_ = {}; return std::nullopt;
+      default:
+        bytes_ = {};
+        return std::nullopt;
     }
   }
 
@@ -165,7 +167,8 @@ std::optional<std::string> constant_text(const json::object& constant) {
   for (const auto& [key, value] : constant) {
     if (!value.is_object()) continue;
     const auto& inner = value.get_object();
-    if (key == "ival") return std::to_string(inner.contains("ival") ? inner.at("ival").as_int64() : 0);
+    if (key == "ival")
+      return std::to_string(inner.contains("ival") ? inner.at("ival").as_int64() : 0);
     if (key == "fval") return text_at(inner, "fval");
     if (key == "sval") return text_at(inner, "sval");
     if (key == "bsval") return text_at(inner, "bsval");
@@ -186,7 +189,8 @@ void collect_temporal(const json::value& value, std::vector<TemporalConstant>& o
     const auto type = cast_type(*cast);
     if (constant != nullptr && constant->contains("sval") &&
         (type == "timestamptz" || type == "timestamp" || type == "date")) {
-      out.push_back({type, constant_text(*constant).value_or(""), number_at(*constant, "location"), 0});
+      out.push_back(
+          {type, constant_text(*constant).value_or(""), number_at(*constant, "location"), 0});
       return;
     }
   }
@@ -471,7 +475,8 @@ Result<IndexStatement> take_apart(const Script& script, json::object& raw) {
     if (token.start >= number_at(relation, "location")) break;
     const auto text = script.of(token);
     if (text.size() > kMaxName + (text.front() == '"' ? 2 : 0)) {
-      return bad(script.file, line, fmt::format("the name {} is longer than {} bytes", text, kMaxName),
+      return bad(script.file, line,
+                 fmt::format("the name {} is longer than {} bytes", text, kMaxName),
                  "shorten it: the server would cut it");
     }
   }
@@ -529,8 +534,8 @@ Result<std::vector<IndexStatement>> parse_index_statements(std::string_view text
   if (failed) {
     Error error;
     error.code = ErrorCode::kInternal;
-    error.message = fmt::format("{}: the parser's own output cannot be read: {}", file,
-                                failed.message());
+    error.message =
+        fmt::format("{}: the parser's own output cannot be read: {}", file, failed.message());
     return error;
   }
   std::vector<IndexStatement> out;
@@ -576,8 +581,7 @@ std::string quoted_name(std::string_view schema, std::string_view name) {
 }
 
 std::string create_index_sql(const IndexStatement& statement, std::string_view name,
-                             std::string_view table_sql, std::string_view tail,
-                             bool concurrently) {
+                             std::string_view table_sql, std::string_view tail, bool concurrently) {
   return fmt::format("CREATE {}INDEX {}{} ON {} {}", statement.unique ? "UNIQUE " : "",
                      concurrently ? "CONCURRENTLY " : "", quoted_name(name), table_sql, tail);
 }

@@ -35,10 +35,14 @@ bool goes_first(const ExistingIndex& a, const ExistingIndex& b) {
 
 std::string_view name_of(Usage usage) {
   switch (usage) {
-    case Usage::never: return "never";
-    case Usage::rarely: return "rarely";
-    case Usage::moderately: return "moderately";
-    case Usage::frequently: return "frequently";
+    case Usage::never:
+      return "never";
+    case Usage::rarely:
+      return "rarely";
+    case Usage::moderately:
+      return "moderately";
+    case Usage::frequently:
+      return "frequently";
   }
   return "never";
 }

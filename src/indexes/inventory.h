@@ -24,7 +24,8 @@ enum class Usage { never, rarely, moderately, frequently };
 }
 [[nodiscard]] std::string_view name_of(Usage usage);
 
-// One key of an index: the column or expression as the server prints it, and what decides its order.
+// One key of an index: the column or expression as the server prints it, and what decides its
+// order.
 struct IndexKey {
   std::string definition;
   Oid opclass = 0;
@@ -53,12 +54,12 @@ struct ExistingIndex {
   bool ready = true;  // written to
   bool clustered = false;
   bool replica_identity = false;
-  bool partition = false;   // part of a partitioned index
-  std::string constraint;   // the one it backs or that refers to it; empty where there is none
-  int building_process = 0; // the backend that is building it just now; 0 where none is
+  bool partition = false;    // part of a partitioned index
+  std::string constraint;    // the one it backs or that refers to it; empty where there is none
+  int building_process = 0;  // the backend that is building it just now; 0 where none is
   // By pg_class.relpages: as of the last build, VACUUM or ANALYZE. Takes no lock.
   std::int64_t bytes = 0;
-  std::int64_t scans = 0;   // on this server, since its statistics were reset
+  std::int64_t scans = 0;  // on this server, since its statistics were reset
 
   // Dropping it would take away more than speed: it backs a constraint, identifies rows for
   // replication, or is part of another index.

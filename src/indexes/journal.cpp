@@ -1,9 +1,8 @@
 #include "indexes/journal.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
 #include <utility>
 
 #include "indexes/index_statement.h"
@@ -66,17 +65,26 @@ std::optional<BuildState> parse_build_state(std::string_view name) {
 
 std::string_view name_of(RecoveryKind kind) {
   switch (kind) {
-    case RecoveryKind::drop_wreck: return "drop_wreck";
-    case RecoveryKind::drop_replaced: return "drop_replaced";
-    case RecoveryKind::note_built: return "note_built";
-    case RecoveryKind::note_done: return "note_done";
-    case RecoveryKind::note_abandoned: return "note_abandoned";
+    case RecoveryKind::drop_wreck:
+      return "drop_wreck";
+    case RecoveryKind::drop_replaced:
+      return "drop_replaced";
+    case RecoveryKind::note_built:
+      return "note_built";
+    case RecoveryKind::note_done:
+      return "note_done";
+    case RecoveryKind::note_abandoned:
+      return "note_abandoned";
   }
   return "note_done";
 }
 
-std::string building_name(std::string_view name) { return with_suffix(name, "_lyceum_new"); }
-std::string retired_name(std::string_view name) { return with_suffix(name, "_lyceum_old"); }
+std::string building_name(std::string_view name) {
+  return with_suffix(name, "_lyceum_new");
+}
+std::string retired_name(std::string_view name) {
+  return with_suffix(name, "_lyceum_old");
+}
 
 bool made_by(const BuildRecord& record, const ExistingIndex& index) {
   if (record.state == BuildState::abandoned) return false;

@@ -32,8 +32,8 @@ struct BuildRecord {
   std::string declared;    // the statement that builds it, as text
   std::string definition;  // pg_get_indexdef of what was built; empty until it is known
   BuildState state = BuildState::building;
-  Oid index_oid = 0;       // 0 until it is known
-  Oid replaced_oid = 0;    // the index whose place it took; 0 where there was none
+  Oid index_oid = 0;     // 0 until it is known
+  Oid replaced_oid = 0;  // the index whose place it took; 0 where there was none
 
   [[nodiscard]] bool is_replacement() const { return build_name != name; }
   [[nodiscard]] bool is_unfinished() const {
@@ -42,19 +42,19 @@ struct BuildRecord {
   }
 };
 
-// Under which name an index is built that takes another's place, and under which the other one waits
-// to be dropped. At most 63 bytes; different for different names.
+// Under which name an index is built that takes another's place, and under which the other one
+// waits to be dropped. At most 63 bytes; different for different names.
 [[nodiscard]] std::string building_name(std::string_view name);
 [[nodiscard]] std::string retired_name(std::string_view name);
 
-// Whether this index is what `record`'s build made: the same index by its number where that is known,
-// else one of the build's name on its table, defined as the build's statement says, while the record
-// says that it is being built. That a build of a taken name fails at once (and its record then says
-// so) is what makes the second sound.
+// Whether this index is what `record`'s build made: the same index by its number where that is
+// known, else one of the build's name on its table, defined as the build's statement says, while
+// the record says that it is being built. That a build of a taken name fails at once (and its
+// record then says so) is what makes the second sound.
 [[nodiscard]] bool made_by(const BuildRecord& record, const ExistingIndex& index);
 
-// Whether an index is the wreck of a build of ours: invalid, made by a build that did not come to its
-// end. An index of ours that became invalid later (an interrupted DROP INDEX CONCURRENTLY of
+// Whether an index is the wreck of a build of ours: invalid, made by a build that did not come to
+// its end. An index of ours that became invalid later (an interrupted DROP INDEX CONCURRENTLY of
 // somebody) is none.
 [[nodiscard]] bool is_own_wreck(std::span<const BuildRecord> journal, const ExistingIndex& index);
 
@@ -70,10 +70,10 @@ enum class RecoveryKind {
 struct RecoveryStep {
   RecoveryKind kind = RecoveryKind::note_done;
   std::int64_t record = 0;
-  std::string name;    // of the declared index
-  Oid index_oid = 0;   // what is to be dropped, or was found
+  std::string name;   // of the declared index
+  Oid index_oid = 0;  // what is to be dropped, or was found
   std::string schema;
-  std::string index;   // its name
+  std::string index;  // its name
 };
 
 // What must be done about the traces of earlier builds before anything is built. Each step is

@@ -1,8 +1,7 @@
 #include "indexes/observe.h"
 
-#include <fmt/format.h>
-
 #include <boost/describe.hpp>
+#include <fmt/format.h>
 #include <set>
 #include <utility>
 
@@ -42,8 +41,7 @@ struct TableRow {
   std::string schema, kind, owner;
   bool may_build;
 };
-BOOST_DESCRIBE_STRUCT(TableRow, (),
-                      (schema_as_declared, name, oid, schema, kind, owner, may_build))
+BOOST_DESCRIBE_STRUCT(TableRow, (), (schema_as_declared, name, oid, schema, kind, owner, may_build))
 
 struct OtherRow {
   std::string schema, name, kind;
@@ -118,7 +116,9 @@ ExistingIndex to_index(IndexRow row) {
   return out;
 }
 
-char first_of(const std::string& text) { return text.empty() ? '\0' : text.front(); }
+char first_of(const std::string& text) {
+  return text.empty() ? '\0' : text.front();
+}
 
 awaitable<Result<void>> read_inventory(Connection& connection, const Catalogue& catalogue,
                                        Inventory& out) {
@@ -232,12 +232,14 @@ class Probe {
 
   // Names and types are all that an index's definition takes from its table.
   awaitable<bool> copy(const Question& question, std::string name) {
-    auto made = co_await run(fmt::format("SAVEPOINT copy; CREATE TEMPORARY TABLE {} (LIKE {}); "
-                                         "RELEASE copy",
-                                         quoted_name(name), quoted_name(question.schema, question.table)));
+    auto made =
+        co_await run(fmt::format("SAVEPOINT copy; CREATE TEMPORARY TABLE {} (LIKE {}); "
+                                 "RELEASE copy",
+                                 quoted_name(name), quoted_name(question.schema, question.table)));
     if (made) co_return true;
-    out_.why_not_asked = fmt::format("{} cannot be copied: {}",
-                                     quoted_name(question.schema, question.table), made.error().message);
+    out_.why_not_asked =
+        fmt::format("{} cannot be copied: {}", quoted_name(question.schema, question.table),
+                    made.error().message);
     co_await run("ROLLBACK TO copy");
     co_return false;
   }
@@ -277,7 +279,9 @@ class Probe {
 
 }  // namespace
 
-Date utc_day(const Clock& clock) { return std::chrono::floor<std::chrono::days>(clock.wall_now()); }
+Date utc_day(const Clock& clock) {
+  return std::chrono::floor<std::chrono::days>(clock.wall_now());
+}
 
 awaitable<Result<Observation>> observe(std::shared_ptr<Connection> connection,
                                        const Catalogue& catalogue, Date today) {

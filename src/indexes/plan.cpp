@@ -1,8 +1,7 @@
 #include "indexes/plan.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 #include <set>
 
 namespace lyceum::indexes {
@@ -39,14 +38,22 @@ Wanted wanted_tail(const DeclaredIndex& declared, const IndexStatement* existing
 
 std::string kind_name(char kind) {
   switch (kind) {
-    case 'p': return "a partitioned table";
-    case 'v': return "a view";
-    case 'f': return "a foreign table";
-    case 'S': return "a sequence";
-    case 'c': return "a type";
-    case 'r': return "a table";
-    case 'm': return "a materialized view";
-    default: return "another relation";
+    case 'p':
+      return "a partitioned table";
+    case 'v':
+      return "a view";
+    case 'f':
+      return "a foreign table";
+    case 'S':
+      return "a sequence";
+    case 'c':
+      return "a type";
+    case 'r':
+      return "a table";
+    case 'm':
+      return "a materialized view";
+    default:
+      return "another relation";
   }
 }
 
@@ -95,14 +102,16 @@ class Comparison {
     };
     const auto table_name = quoted_name(declared_.statement.schema, declared_.statement.table);
     if (table_ == nullptr) {
-      return unbuildable(fmt::format("the table {} ({}) does not exist: apply the migrations, or "
-                                     "check the search path",
-                                     table_name, declared_.place()));
+      return unbuildable(
+          fmt::format("the table {} ({}) does not exist: apply the migrations, or "
+                      "check the search path",
+                      table_name, declared_.place()));
     }
     if (!has_indexable_kind()) {
-      return unbuildable(fmt::format("{} is {}; indexes are built concurrently only on tables and "
-                                     "materialized views",
-                                     table_name, kind_name(table_->kind)));
+      return unbuildable(
+          fmt::format("{} is {}; indexes are built concurrently only on tables and "
+                      "materialized views",
+                      table_name, kind_name(table_->kind)));
     }
     if (const auto taken = name_taken()) {
       return unbuildable(fmt::format("the name is taken by {}: rename or remove it", *taken));
@@ -128,9 +137,10 @@ class Comparison {
     out.ours = is_own_wreck(observation_.journal, *existing_);
     out.reason = out.ours ? "an interrupted build of ours left it incomplete; apply drops it and "
                             "builds it anew"
-                          : fmt::format("a build that is not ours left it incomplete, and it still "
-                                        "costs writes; look at it, then DROP INDEX CONCURRENTLY {}",
-                                        quoted_name(existing_->schema, existing_->name));
+                          : fmt::format(
+                                "a build that is not ours left it incomplete, and it still "
+                                "costs writes; look at it, then DROP INDEX CONCURRENTLY {}",
+                                quoted_name(existing_->schema, existing_->name));
   }
 
   void judge_valid(PlannedIndex& out, const ServerView* view) const {
@@ -168,16 +178,17 @@ class Comparison {
     out.reason = !wanted_.renewal.empty()
                      ? wanted_.renewal
                      : fmt::format("it is {}{}, wanted is {}{}", parsed_->unique ? "unique " : "",
-                                   trimmed(parsed_->tail), declared_.statement.unique ? "unique " : "",
-                                   trimmed(wanted));
+                                   trimmed(parsed_->tail),
+                                   declared_.statement.unique ? "unique " : "", trimmed(wanted));
     if (existing_->needed_beyond_speed()) {
       out.standing = Standing::unbuildable;
       out.reason += existing_->constraint.empty()
                         ? "; the one there identifies rows for replication or belongs to a "
                           "partitioned index, so it cannot be replaced"
-                        : fmt::format("; the one there serves the constraint {}, so only a "
-                                      "migration can change it",
-                                      quoted_name(existing_->constraint));
+                        : fmt::format(
+                              "; the one there serves the constraint {}, so only a "
+                              "migration can change it",
+                              quoted_name(existing_->constraint));
     }
   }
 
@@ -216,9 +227,9 @@ class Comparison {
   }
 
   [[nodiscard]] std::optional<IndexStatement> wanted_statement() const {
-    auto parsed = parse_index_definition(create_index_sql(
-        declared_.statement, declared_.name(), quoted_name(declared_.statement.table), wanted_.tail,
-        false));
+    auto parsed = parse_index_definition(create_index_sql(declared_.statement, declared_.name(),
+                                                          quoted_name(declared_.statement.table),
+                                                          wanted_.tail, false));
     if (!parsed) return std::nullopt;
     return std::move(*parsed);
   }
@@ -230,14 +241,15 @@ class Comparison {
     const auto wanted = wanted_statement();
     if (!wanted) return false;
     if (wanted->shape == parsed_->shape) return true;
-    return std::any_of(
-        observation_.journal.begin(), observation_.journal.end(), [&](const BuildRecord& record) {
-          if (record.index_oid != existing_->oid || record.definition.empty()) return false;
-          const auto built = parse_index_definition(record.definition);
-          const auto declared = parse_index_definition(record.declared);
-          return built && declared && built->shape == parsed_->shape &&
-                 declared->shape == wanted->shape;
-        });
+    return std::any_of(observation_.journal.begin(), observation_.journal.end(),
+                       [&](const BuildRecord& record) {
+                         if (record.index_oid != existing_->oid || record.definition.empty())
+                           return false;
+                         const auto built = parse_index_definition(record.definition);
+                         const auto declared = parse_index_definition(record.declared);
+                         return built && declared && built->shape == parsed_->shape &&
+                                declared->shape == wanted->shape;
+                       });
   }
 
   [[nodiscard]] std::string find_alike(const ServerView& view) const {
@@ -279,18 +291,23 @@ class Comparison {
 
 std::string_view name_of(Standing standing) {
   switch (standing) {
-    case Standing::same: return "same";
-    case Standing::missing: return "missing";
-    case Standing::different: return "different";
-    case Standing::invalid: return "invalid";
-    case Standing::unbuildable: return "unbuildable";
+    case Standing::same:
+      return "same";
+    case Standing::missing:
+      return "missing";
+    case Standing::different:
+      return "different";
+    case Standing::invalid:
+      return "invalid";
+    case Standing::unbuildable:
+      return "unbuildable";
   }
   return "same";
 }
 
 std::string PlannedIndex::create_sql(std::string_view name, bool concurrently) const {
-  return create_index_sql(declared.statement, name, quoted_name(schema, declared.statement.table), tail,
-                          concurrently);
+  return create_index_sql(declared.statement, name, quoted_name(schema, declared.statement.table),
+                          tail, concurrently);
 }
 
 std::size_t Plan::count(Standing standing) const {
@@ -329,10 +346,15 @@ Plan make_plan(const Catalogue& catalogue, const Observation& observation, Date 
     if (!tables.contains(index.table_oid)) continue;
     known.push_back(index);
     const auto* declared = catalogue.find(index.name);
-    const bool leftover =
-        std::any_of(out.leftovers.begin(), out.leftovers.end(),
-                    [&index](const auto& step) { return step.index_oid == index.oid; });
-    if (declared == nullptr && !leftover && !index.needed_beyond_speed()) {
+    // A replacement that waits for its swap, a wreck that waits for its end.
+    const bool ours = std::any_of(
+        observation.journal.begin(), observation.journal.end(),
+        [&index](const BuildRecord& record) {
+          return record.is_unfinished() &&
+                 (made_by(record, index) ||
+                  (record.state == BuildState::swapped && record.replaced_oid == index.oid));
+        });
+    if (declared == nullptr && !ours && !index.needed_beyond_speed()) {
       out.extra.push_back(index);
     }
   }

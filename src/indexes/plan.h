@@ -14,15 +14,15 @@
 //
 // Whether an existing index is the declared one cannot be read off the texts: the server prints
 // to_tsvector('english'::regconfig, (title)::text) for to_tsvector('english', title), drops
-// parentheses and defaults, adds operator classes and casts, and which casts depends on the columns'
-// types. So, in this order:
+// parentheses and defaults, adds operator classes and casts, and which casts depends on the
+// columns' types. So, in this order:
 //   1. The two parse trees are equal: the same.
 //   2. The journal says that this very index was built from this very declaration, and it is still
 //      defined as it was then: the same. This keeps a second apply free of DDL.
 //   3. The server is asked: in a transaction that is rolled back, it makes the declared index on an
 //      empty temporary copy of the table, and the two outputs of pg_get_indexdef are compared, as
-//      parse trees without names. That is exact, whatever the server's version normalizes, and finds
-//      declarations that cannot be built at all before anything is built.
+//      parse trees without names. That is exact, whatever the server's version normalizes, and
+//      finds declarations that cannot be built at all before anything is built.
 //   4. Where it cannot be asked (a replica, a role that may not make temporary tables), parse trees
 //      without the usual rewritings are compared, and the plan says that it is not confirmed.
 namespace lyceum::indexes {
@@ -54,14 +54,14 @@ enum class Standing {
 struct PlannedIndex {
   DeclaredIndex declared;
   Standing standing = Standing::missing;
-  std::string reason;    // one sentence where the standing needs one
-  std::string schema;    // of the table and the index; empty where the table is not there
+  std::string reason;  // one sentence where the standing needs one
+  std::string schema;  // of the table and the index; empty where the table is not there
   Oid table_oid = 0;
-  std::string tail;      // of the statement, with literal dates
+  std::string tail;  // of the statement, with literal dates
   std::optional<ExistingIndex> existing;
-  bool ours = false;       // of an invalid one: its build is in the journal, so apply may drop it
-  bool confirmed = true;   // compared by the server
-  std::string obstacle;    // why this role cannot build it here; empty where it can
+  bool ours = false;      // of an invalid one: its build is in the journal, so apply may drop it
+  bool confirmed = true;  // compared by the server
+  std::string obstacle;   // why this role cannot build it here; empty where it can
   std::string defined_alike;  // of a missing one: an index of another name that does its work
 
   [[nodiscard]] const std::string& name() const { return declared.name(); }

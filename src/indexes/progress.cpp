@@ -1,9 +1,8 @@
 #include "indexes/progress.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
 
 namespace lyceum::indexes {
 namespace {
@@ -69,7 +68,9 @@ double estimate_fraction(const BuildSample& sample) {
   return share.from + within * (share.to - share.from);
 }
 
-bool is_long_wait(std::string_view phase) { return phase.starts_with("waiting for "); }
+bool is_long_wait(std::string_view phase) {
+  return phase.starts_with("waiting for ");
+}
 
 double ProgressEstimator::update(const BuildSample& sample) {
   fraction_ = std::max(fraction_, estimate_fraction(sample));

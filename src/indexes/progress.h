@@ -14,11 +14,11 @@ struct Blocker {
   int process = 0;
   std::string user;
   std::string application;
-  std::string state;                      // "idle in transaction", ...; empty where not visible
+  std::string state;  // "idle in transaction", ...; empty where not visible
   std::chrono::seconds transaction_age{0};
-  std::string transaction_start;          // as the server prints it
+  std::string transaction_start;  // as the server prints it
   std::string query_start;
-  std::string query;                      // its latest, cut to 200 characters; may hold values
+  std::string query;  // its latest, cut to 200 characters; may hold values
 
   // One line: process, user, application, state, age, query start. The query itself is left out.
   [[nodiscard]] std::string to_string() const;
@@ -30,7 +30,7 @@ struct BuildSample {
   std::int64_t blocks_done = 0, blocks_total = 0;
   std::int64_t tuples_done = 0, tuples_total = 0;
   std::int64_t lockers_done = 0, lockers_total = 0;
-  std::uint32_t index_oid = 0;  // 0 until the server says
+  std::uint32_t index_oid = 0;   // 0 until the server says
   bool waits_for_table = false;  // for the table's lock itself: has not begun
   std::optional<Blocker> waits_for;
 };
@@ -45,9 +45,9 @@ struct BuildProgress {
 };
 
 // How much of a concurrent build's work is behind it. A concurrent build scans the table twice: for
-// the build, and for the validation after it. Shares are what B-tree builds of large tables were seen
-// to take: build scan, sort and load 75 %, validation 24 %; the waits count as nothing. Within a phase
-// by blocks where the server counts them, else by tuples, else the phase's begin.
+// the build, and for the validation after it. Shares are what B-tree builds of large tables were
+// seen to take: build scan, sort and load 75 %, validation 24 %; the waits count as nothing. Within
+// a phase by blocks where the server counts them, else by tuples, else the phase's begin.
 [[nodiscard]] double estimate_fraction(const BuildSample& sample);
 
 // Whether the build is in one of its three waits for other transactions ("waiting for ..."). They

@@ -9,7 +9,9 @@ std::string whom(const BuildSample& sample) {
   return sample.waits_for ? sample.waits_for->to_string() : "a process that could not be seen";
 }
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 

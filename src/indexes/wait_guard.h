@@ -9,8 +9,8 @@
 namespace lyceum::indexes {
 
 // How long a build may wait. lock_timeout cannot tell the two waits apart, and one that is short
-// enough for the first cancels the second, which leaves an invalid index: so the server gets none, and
-// the builder is watched and cancelled from outside.
+// enough for the first cancels the second, which leaves an invalid index: so the server gets none,
+// and the builder is watched and cancelled from outside.
 struct WaitLimits {
   // For the table's own lock (SHARE UPDATE EXCLUSIVE), before anything is there: VACUUM, another
   // build or a migration holds it. What conflicts with the waiter queues up behind it.

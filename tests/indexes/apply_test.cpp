@@ -1,12 +1,11 @@
 // Plans and builds on real PostgreSQL. Stop points are made with open transactions: a concurrent
-// build waits for all snapshots older than its own, so it stands still in the phase "waiting for old
-// snapshots" for as long as the test likes.
+// build waits for all snapshots older than its own, so it stands still in the phase "waiting for
+// old snapshots" for as long as the test likes.
 #include "indexes/apply.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
-
 #include <memory>
 #include <set>
 
@@ -32,7 +31,9 @@ using Outcome = IndexReport::Outcome;
 
 constexpr auto kSnapshots = "waiting for old snapshots";
 
-Date today() { return utc_day(SystemClock()); }
+Date today() {
+  return utc_day(SystemClock());
+}
 
 Catalogue catalogue(std::string_view text) {
   const EmbeddedFile file{"c.sql", text};
@@ -82,8 +83,8 @@ Result<ApplyReport> try_apply(const std::string& url, const Catalogue& wanted,
   });
 }
 
-ApplyReport applied(const std::string& url, const Catalogue& wanted,
-                    ApplyOptions options = quick(), ApplyEvents events = {}, Date day = today()) {
+ApplyReport applied(const std::string& url, const Catalogue& wanted, ApplyOptions options = quick(),
+                    ApplyEvents events = {}, Date day = today()) {
   return try_apply(url, wanted, std::move(options), std::move(events), day).value();
 }
 
@@ -109,14 +110,16 @@ TestDatabase& migrated() {
         [&](boost::asio::any_io_executor executor) -> boost::asio::awaitable<void> {
           pg::Connection::Options options;
           options.target = pg::parse_target(database.url()).value();
-          auto connection = (co_await pg::Connection::connect(executor, std::move(options))).value();
+          auto connection =
+              (co_await pg::Connection::connect(executor, std::move(options))).value();
           schema::Migrator migrator(connection, schema::find_migrations(sql::files()).value());
           (co_await migrator.apply()).value();
           connection->close();
         });
     return lyceum::testing::eventually([] {
-      return database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = "
-                            "current_database() AND pid <> pg_backend_pid()") == "0";
+      return database.value(
+                 "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                 "current_database() AND pid <> pg_backend_pid()") == "0";
     });
   }();
   EXPECT_TRUE(done);
@@ -144,20 +147,25 @@ class Builds : public ::testing::Test {
                            "')::text, 'none')");
   }
   [[nodiscard]] std::string valid(const std::string& name) const {
-    return database_.value("SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = "
-                           "to_regclass('" + name + "'))::text, 'none')");
+    return database_.value(
+        "SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = "
+        "to_regclass('" +
+        name + "'))::text, 'none')");
   }
   [[nodiscard]] std::string invalid_indexes() const {
     return database_.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid");
   }
   [[nodiscard]] std::string journal(const std::string& name) const {
-    return database_.value("SELECT string_agg(state, ' ' ORDER BY id) FROM lyceum.index_builds "
-                           "WHERE name = '" + name + "'");
+    return database_.value(
+        "SELECT string_agg(state, ' ' ORDER BY id) FROM lyceum.index_builds "
+        "WHERE name = '" +
+        name + "'");
   }
   // Ends the builder's backend, as an operator or a crash would.
   void kill_builder() const {
-    database_.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-                    "current_database() AND application_name = 'lyceum index build'");
+    database_.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+        "current_database() AND application_name = 'lyceum index build'");
   }
 
   TestDatabase database_;
@@ -199,11 +207,13 @@ TEST_F(Platform, plan_knows_every_index_of_the_guide_by_its_definition) {
       {"other storage option",
        [&](const DeclaredIndex& index) {
          auto tail = plain(index);
-         const auto option = index.statement.method == "btree" ? " WITH (fillfactor = 71)"
-                                                               : " WITH (fastupdate = off)";
-         const auto where = tail.rfind("WHERE");
-         return index.statement.has_predicate ? tail.insert(where, std::string(option) + " ")
-                                              : tail + option;
+         const bool is_tree = index.statement.method == "btree";
+         const std::string option = is_tree ? "fillfactor = 71" : "gin_pending_list_limit = 128";
+         if (const auto with = tail.find("WITH ("); with != std::string::npos) {
+           return tail.insert(with + 6, option + ", ");
+         }
+         const auto where = index.statement.has_predicate ? tail.rfind("WHERE") : tail.size();
+         return tail.insert(where, " WITH (" + option + ") ");
        }},
       {"other predicate",
        [&](const DeclaredIndex& index) {
@@ -250,8 +260,9 @@ TEST_F(Platform, plan_knows_every_index_of_the_guide_by_its_definition) {
 TEST_F(Platform, plan_without_temporary_tables_finds_the_same_for_the_guide) {
   const auto wanted = embedded_catalogue("guide").value();
   for (const auto& index : wanted.indexes()) {
-    database_.query(create_index_sql(index.statement, index.name(), quoted_name(index.statement.table),
-                                     index.tail_on(today()), false));
+    database_.query(create_index_sql(index.statement, index.name(),
+                                     quoted_name(index.statement.table), index.tail_on(today()),
+                                     false));
   }
   const auto role = "reader_" + database_.name();
   database_.query("REVOKE TEMPORARY ON DATABASE " + quoted_name(database_.name()) +
@@ -290,9 +301,10 @@ TEST_F(Platform, apply_builds_the_guides_indexes_and_then_does_nothing) {
   EXPECT_EQ(database_.value("SELECT count(*) FROM lyceum.index_builds WHERE state <> 'done'"), "0");
   EXPECT_EQ(database_.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
 
-  const auto facts = "SELECT string_agg(format('%s %s %s %s', c.oid, c.relfilenode, c.xmin, "
-                     "c.relname), ',' ORDER BY c.oid) FROM pg_class AS c WHERE c.relkind = 'i' AND "
-                     "c.relnamespace = 'public'::regnamespace";
+  const auto facts =
+      "SELECT string_agg(format('%s %s %s %s', c.oid, c.relfilenode, c.xmin, "
+      "c.relname), ',' ORDER BY c.oid) FROM pg_class AS c WHERE c.relkind = 'i' AND "
+      "c.relnamespace = 'public'::regnamespace";
   const auto before = database_.value(facts);
   const auto journal_before = database_.value("SELECT max(id) FROM lyceum.index_builds");
   database_.query("SELECT pg_stat_statements_reset()");
@@ -325,8 +337,10 @@ TEST_F(Platform, statements_name_indexes_that_are_declared) {
   const auto lean = embedded_catalogue("lean").value();
   for (const auto* statement : sql::statements()) {
     for (const auto& name : names_in(statement->uses)) {
-      const bool is_key = database_.value("SELECT count(*) FROM pg_class WHERE relkind = 'i' AND "
-                                          "relname = '" + name + "'") == "1";
+      const bool is_key = database_.value(
+                              "SELECT count(*) FROM pg_class WHERE relkind = 'i' AND "
+                              "relname = '" +
+                              name + "'") == "1";
       EXPECT_TRUE(is_key || (guide.find(name) != nullptr && lean.find(name) != nullptr))
           << statement->name << " uses " << name;
     }
@@ -352,8 +366,9 @@ TEST_F(Builds, plan_names_unknown_tables_and_columns_before_anything_is_built) {
 }
 
 TEST_F(Builds, plan_shows_extra_and_redundant_indexes) {
-  database_.query("CREATE INDEX t_a ON t (a); CREATE INDEX t_a_b ON t (a, b);"
-                  "CREATE UNIQUE INDEX t_b ON t (b)");
+  database_.query(
+      "CREATE INDEX t_a ON t (a); CREATE INDEX t_a_b ON t (a, b);"
+      "CREATE UNIQUE INDEX t_b ON t (b)");
   const auto seen = planned(url_, catalogue("CREATE INDEX t_a ON t (a);"));
   std::vector<std::string> extra;
   for (const auto& index : seen.extra) extra.push_back(index.name);
@@ -364,8 +379,9 @@ TEST_F(Builds, plan_shows_extra_and_redundant_indexes) {
 }
 
 TEST_F(Builds, plan_leaves_alone_what_a_foreign_key_relies_on) {
-  database_.query("CREATE UNIQUE INDEX t_b ON t (b);"
-                  "CREATE TABLE child (b text REFERENCES t (b))");
+  database_.query(
+      "CREATE UNIQUE INDEX t_b ON t (b);"
+      "CREATE TABLE child (b text REFERENCES t (b))");
   const auto seen = planned(url_, catalogue("CREATE UNIQUE INDEX t_b ON t (b DESC);"));
   EXPECT_EQ(seen.indexes[0].standing, Standing::unbuildable);
   EXPECT_THAT(seen.indexes[0].reason, HasSubstr("child_b_fkey"));
@@ -373,14 +389,15 @@ TEST_F(Builds, plan_leaves_alone_what_a_foreign_key_relies_on) {
 
 TEST_F(Builds, finds_tables_by_odd_names_in_odd_schemas) {
   database_.query("CREATE SCHEMA \"Odd s\"; CREATE TABLE \"Odd s\".\"T\"\"x\" (\"A b\" int)");
-  const auto wanted =
-      catalogue("CREATE INDEX \"I'\"\"x\" ON \"Odd s\".\"T\"\"x\" (\"A b\" DESC) WHERE \"A b\" <> -1;");
+  const auto wanted = catalogue(
+      "CREATE INDEX \"I'\"\"x\" ON \"Odd s\".\"T\"\"x\" (\"A b\" DESC) WHERE \"A b\" <> -1;");
   EXPECT_TRUE(applied(url_, wanted).complete());
   EXPECT_TRUE(planned(url_, wanted).all_same());
-  EXPECT_EQ(standing(planned(url_, catalogue("CREATE INDEX \"I'\"\"x\" ON \"Odd s\".\"T\"\"x\" (\"A b\" "
-                                             "DESC) WHERE \"A b\" <> -2;")),
-                     "I'\"x"),
-            Standing::different);
+  EXPECT_EQ(
+      standing(planned(url_, catalogue("CREATE INDEX \"I'\"\"x\" ON \"Odd s\".\"T\"\"x\" (\"A b\" "
+                                       "DESC) WHERE \"A b\" <> -2;")),
+               "I'\"x"),
+      Standing::different);
 }
 
 // ── interruption ─────────────────────────────────────────────────────────────────────────────
@@ -444,6 +461,27 @@ TEST_F(Builds, a_wreck_without_a_number_is_known_by_its_definition) {
   EXPECT_EQ(valid("t_a"), "true");
 }
 
+TEST_F(Builds, a_server_that_crashed_and_came_back_loses_one_build_not_the_others) {
+  const auto wanted = catalogue("CREATE INDEX t_a ON t (a); CREATE INDEX u_a ON u (a);");
+  Session holder(url_);
+  holder.hold();
+  bool crashed = false;
+  const auto first = applied(url_, wanted, quick(), [&](const ApplyEvent& event) {
+    if (crashed || event.kind != Kind::progress || event.text != kSnapshots) return;
+    crashed = true;
+    database_.server().kill_9().value();
+    database_.server().start().value();
+  });
+  ASSERT_TRUE(crashed);
+  EXPECT_EQ(report_of(first, "t_a").outcome, Outcome::failed);
+  EXPECT_EQ(report_of(first, "u_a").outcome, Outcome::built) << error_of(first, "u_a");
+  EXPECT_EQ(valid("t_a"), "false");
+  const auto second = applied(url_, wanted);
+  EXPECT_TRUE(second.complete());
+  EXPECT_THAT(second.dropped, Contains("public.t_a"));
+  EXPECT_EQ(valid("t_a"), "true");
+}
+
 // As if the process had been killed: its connections close without a word.
 TEST_F(Builds, an_apply_that_vanished_is_resumed) {
   const auto wanted = catalogue("CREATE INDEX t_a ON t (a);");
@@ -455,7 +493,8 @@ TEST_F(Builds, an_apply_that_vanished_is_resumed) {
     boost::asio::co_spawn(
         io,
         [&]() -> boost::asio::awaitable<void> {
-          co_await apply(io.get_executor(), pg::parse_target(url_).value(), wanted, today(), quick(),
+          co_await apply(io.get_executor(), pg::parse_target(url_).value(), wanted, today(),
+                         quick(),
                          [&](const ApplyEvent& event) { reached |= event.text == kSnapshots; });
         },
         boost::asio::detached);
@@ -468,8 +507,9 @@ TEST_F(Builds, an_apply_that_vanished_is_resumed) {
   EXPECT_EQ(journal("t_a"), "building");
   // The backend that is still at it keeps the next apply away until the server has noticed.
   ASSERT_TRUE(lyceum::testing::eventually([&] {
-    return database_.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lyceum "
-                           "index build' AND datname = current_database()") == "0";
+    return database_.value(
+               "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lyceum "
+               "index build' AND datname = current_database()") == "0";
   })) << "the server goes on building for a client that is gone";
   holder.end();
   const auto second = applied(url_, wanted);
@@ -520,20 +560,23 @@ TEST_F(Builds, traces_of_a_crash_around_the_swap_are_cleared) {
   const auto other = catalogue("CREATE INDEX t_a ON t (a, b);");
   // A crash between the swap and the drop: the old one waits under its retired name.
   database_.query("CREATE INDEX t_a_lyceum_old ON t (id)");
-  database_.query("INSERT INTO lyceum.index_builds (schema, name, build_name, table_oid, declared, "
-                  "state, builder, index_oid, replaced_oid) SELECT 'public', 't_a', "
-                  "'t_a_lyceum_new', 't'::regclass, 'CREATE INDEX t_a_lyceum_new ON t (a)', "
-                  "'swapped', 1, 't_a'::regclass, 't_a_lyceum_old'::regclass");
+  database_.query(
+      "INSERT INTO lyceum.index_builds (schema, name, build_name, table_oid, declared, "
+      "state, builder, index_oid, replaced_oid) SELECT 'public', 't_a', "
+      "'t_a_lyceum_new', 't'::regclass, 'CREATE INDEX t_a_lyceum_new ON t (a)', "
+      "'swapped', 1, 't_a'::regclass, 't_a_lyceum_old'::regclass");
   const auto cleared = applied(url_, wanted);
   EXPECT_THAT(cleared.dropped, Contains("public.t_a_lyceum_old"));
   EXPECT_EQ(oid_of("t_a_lyceum_old"), "none");
-  EXPECT_EQ(database_.value("SELECT count(*) FROM lyceum.index_builds WHERE state = 'swapped'"), "0");
+  EXPECT_EQ(database_.value("SELECT count(*) FROM lyceum.index_builds WHERE state = 'swapped'"),
+            "0");
 
   // A crash between the build and the swap: the new one is complete, and is not built again.
   database_.query("CREATE INDEX t_a_lyceum_new ON t (a, b)");
-  database_.query("INSERT INTO lyceum.index_builds (schema, name, build_name, table_oid, declared, "
-                  "state, builder) SELECT 'public', 't_a', 't_a_lyceum_new', 't'::regclass, 'CREATE "
-                  "INDEX CONCURRENTLY \"t_a_lyceum_new\" ON \"public\".\"t\" (a, b)', 'building', 1");
+  database_.query(
+      "INSERT INTO lyceum.index_builds (schema, name, build_name, table_oid, declared, "
+      "state, builder) SELECT 'public', 't_a', 't_a_lyceum_new', 't'::regclass, 'CREATE "
+      "INDEX CONCURRENTLY \"t_a_lyceum_new\" ON \"public\".\"t\" (a, b)', 'building', 1");
   const auto ready = oid_of("t_a_lyceum_new");
   const auto swapped = applied(url_, other);
   EXPECT_EQ(report_of(swapped, "t_a").outcome, Outcome::replaced) << error_of(swapped, "t_a");
@@ -616,8 +659,8 @@ TEST_F(Builds, a_missing_table_does_not_keep_the_others) {
 TEST_F(Builds, a_role_that_may_not_build_is_told_whom_to_ask) {
   const auto role = "guest_" + database_.name();
   database_.query("CREATE ROLE " + quoted_name(role));
-  const auto url = url_ + (url_.find('?') == std::string::npos ? "?" : "&") +
-                   "options=-c%20role%3D" + role;
+  const auto url =
+      url_ + (url_.find('?') == std::string::npos ? "?" : "&") + "options=-c%20role%3D" + role;
   const auto wanted = catalogue("CREATE INDEX t_a ON t (a);");
   EXPECT_EQ(standing(planned(url, wanted), "t_a"), Standing::missing);
   const auto report = applied(url, wanted);
@@ -625,6 +668,25 @@ TEST_F(Builds, a_role_that_may_not_build_is_told_whom_to_ask) {
   EXPECT_THAT(error_of(report, "t_a"), HasSubstr("GRANT"));
   EXPECT_EQ(database_.value("SELECT to_regnamespace('lyceum') IS NULL"), "t");
   database_.query("DROP ROLE " + quoted_name(role));
+}
+
+TEST_F(Builds, a_role_that_may_not_make_the_journal_is_told_what_to_grant) {
+  const auto role = "owner_" + database_.name();
+  database_.query("CREATE ROLE " + quoted_name(role) + "; GRANT CREATE ON SCHEMA public TO " +
+                  quoted_name(role) + "; ALTER TABLE t OWNER TO " + quoted_name(role));
+  const auto url =
+      url_ + (url_.find('?') == std::string::npos ? "?" : "&") + "options=-c%20role%3D" + role;
+  const auto wanted = catalogue("CREATE INDEX t_a ON t (a);");
+  const auto refused = try_apply(url, wanted);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sqlstate, "42501");
+  EXPECT_THAT(refused.error().to_string(), HasSubstr("GRANT USAGE, CREATE ON SCHEMA lyceum"));
+  EXPECT_EQ(oid_of("t_a"), "none");
+  // What the error says to do is enough.
+  database_.query("CREATE SCHEMA IF NOT EXISTS lyceum; GRANT USAGE, CREATE ON SCHEMA lyceum TO " +
+                  quoted_name(role));
+  EXPECT_TRUE(applied(url, wanted).complete());
+  database_.query("DROP OWNED BY " + quoted_name(role) + "; DROP ROLE " + quoted_name(role));
 }
 
 TEST_F(Builds, the_tables_lock_is_waited_for_within_a_limit_and_its_holder_named) {
@@ -656,8 +718,8 @@ TEST_F(Builds, an_old_transaction_is_named_before_and_outwaited_whatever_lock_ti
   std::vector<std::string> waits;
   std::optional<SteadyTime> since;
   bool ended = false;
-  const auto report = applied(
-      url_, catalogue("CREATE INDEX t_a ON t (a);"), options, [&](const ApplyEvent& event) {
+  const auto report =
+      applied(url_, catalogue("CREATE INDEX t_a ON t (a);"), options, [&](const ApplyEvent& event) {
         if (event.kind == Kind::note) notes.push_back(event.text);
         if (event.kind == Kind::waiting) waits.push_back(event.text);
         if (event.kind != Kind::progress || event.text != kSnapshots || ended) return;
@@ -690,8 +752,7 @@ TEST_F(Builds, two_applies_do_not_meet) {
   const auto report = try_apply(url_, catalogue("CREATE INDEX t_a ON t (a);"));
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kConflict);
-  EXPECT_THAT(report.error().to_string(),
-              HasSubstr("process " + std::to_string(other.process())));
+  EXPECT_THAT(report.error().to_string(), HasSubstr("process " + std::to_string(other.process())));
   EXPECT_EQ(oid_of("t_a"), "none");
 }
 
@@ -700,19 +761,20 @@ TEST_F(Builds, an_apply_holds_the_lock_while_it_builds) {
   holder.hold();
   Session other(url_);
   std::string second;
-  const auto report = applied(url_, catalogue("CREATE INDEX t_a ON t (a);"), quick(),
-                              [&](const ApplyEvent& event) {
-                                if (event.text != kSnapshots || !second.empty()) return;
-                                second = other.run("SELECT pg_try_advisory_lock(27769, 27000)");
-                                holder.end();
-                              });
+  const auto report =
+      applied(url_, catalogue("CREATE INDEX t_a ON t (a);"), quick(), [&](const ApplyEvent& event) {
+        if (event.text != kSnapshots || !second.empty()) return;
+        second = other.run("SELECT pg_try_advisory_lock(27769, 27000)");
+        holder.end();
+      });
   EXPECT_TRUE(report.complete());
   EXPECT_EQ(second, "f");
 }
 
 TEST_F(Builds, progress_rises_and_names_the_place_among_all) {
-  database_.query("INSERT INTO t SELECT n, n, repeat('x', 200), now() "
-                  "FROM generate_series(2000, 60000) AS n");
+  database_.query(
+      "INSERT INTO t SELECT n, n, repeat('x', 200), now() "
+      "FROM generate_series(2000, 60000) AS n");
   auto options = quick();
   options.poll_interval = milliseconds(1);
   std::vector<BuildProgress> seen;
@@ -747,8 +809,9 @@ TEST_F(Builds, used_indexes_of_a_real_plan) {
   database_.query("CREATE INDEX t_a ON t (a, id); ANALYZE t");
   Session session(url_);
   session.run("SET enable_seqscan = off");
-  const auto explained = session.run("EXPLAIN (FORMAT JSON) SELECT (SELECT max(id) FROM t WHERE a = "
-                                     "outer_t.a) FROM t AS outer_t WHERE id = 7");
+  const auto explained = session.run(
+      "EXPLAIN (FORMAT JSON) SELECT (SELECT max(id) FROM t WHERE a = "
+      "outer_t.a) FROM t AS outer_t WHERE id = 7");
   EXPECT_THAT(indexes_used(explained).value(), UnorderedElementsAre("t_a", "t_pkey"));
 }
 

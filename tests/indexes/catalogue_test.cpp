@@ -1,9 +1,8 @@
 #include "indexes/catalogue.h"
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -43,9 +42,10 @@ TEST(IndexStatement, takes_all_parts_apart) {
   EXPECT_TRUE(statement->has_predicate);
   EXPECT_EQ(statement->tail,
             " USING btree (a DESC NULLS LAST, lower(b) text_pattern_ops) INCLUDE (c) WHERE a > 0");
-  EXPECT_EQ(create_index_sql(*statement, "n", "pg_temp.\"p\"", statement->tail, true),
-            "CREATE UNIQUE INDEX CONCURRENTLY \"n\" ON pg_temp.\"p\"  USING btree (a DESC NULLS LAST, "
-            "lower(b) text_pattern_ops) INCLUDE (c) WHERE a > 0");
+  EXPECT_EQ(
+      create_index_sql(*statement, "n", "pg_temp.\"p\"", statement->tail, true),
+      "CREATE UNIQUE INDEX CONCURRENTLY \"n\" ON pg_temp.\"p\"  USING btree (a DESC NULLS LAST, "
+      "lower(b) text_pattern_ops) INCLUDE (c) WHERE a > 0");
 }
 
 TEST(IndexStatement, finds_the_table_where_blanks_and_comments_stand_in_its_name) {
@@ -165,8 +165,7 @@ TEST(Catalogue, names_file_and_line_of_what_is_wrong) {
               HasSubstr("a.sql:3: syntax error at or near \"INDE\""));
   EXPECT_THAT(error_of("CREATE INDEX a ON t (a);\nCREATE INDEX a ON u (a);"),
               HasSubstr("a.sql:2: the name \"a\" is declared twice"));
-  EXPECT_THAT(error_of("CREATE INDEX a ON t (a);\nCREATE INDEX a ON u (a);"),
-              HasSubstr("a.sql:1"));
+  EXPECT_THAT(error_of("CREATE INDEX a ON t (a);\nCREATE INDEX a ON u (a);"), HasSubstr("a.sql:1"));
   EXPECT_THAT(error_of("\nCREATE INDEX IF NOT EXISTS a ON t (a);"),
               HasSubstr("a.sql:2: IF NOT EXISTS is not allowed here"));
   EXPECT_THAT(error_of("CREATE INDEX ON t (a);"), HasSubstr("a.sql:1: the index has no name"));
@@ -201,7 +200,8 @@ TEST(Catalogue, names_a_file_that_cannot_be_read) {
 
 TEST(Catalogue, replaces_rolling_dates) {
   const auto catalogue = parse(
-      "CREATE INDEX i ON t (a) WHERE note = 'rolling: 1 day' AND b >= 'rolling: 7 days'::timestamptz "
+      "CREATE INDEX i ON t (a) WHERE note = 'rolling: 1 day' AND b >= 'rolling: 7 "
+      "days'::timestamptz "
       "AND c < 'rolling: 2 weeks'::date;");
   ASSERT_TRUE(catalogue) << catalogue.error().to_string();
   const auto& index = catalogue->indexes()[0];
@@ -242,23 +242,46 @@ TEST(Catalogue, embedded_profiles_parse_and_unknown_ones_are_named) {
 
 // The guide's own list, so that none of its names gets lost.
 TEST(Catalogue, guide_profile_has_all_names_of_the_guide) {
-  const std::set<std::string> wanted{
-      "idx_users_tenant_email", "idx_users_tenant_active", "idx_users_last_login",
-      "idx_users_created_at", "idx_stories_tenant_published", "idx_stories_level_difficulty",
-      "idx_stories_featured_created", "idx_stories_view_count", "idx_stories_title_search",
-      "idx_stories_content_search", "idx_progress_user_story", "idx_progress_user_updated",
-      "idx_progress_completion", "idx_progress_time_spent", "idx_progress_last_accessed",
-      "idx_vocabulary_word_level", "idx_vocabulary_frequency", "idx_vocabulary_search",
-      "idx_vocabulary_pos", "idx_user_vocab_progress", "idx_user_vocab_mastery",
-      "idx_user_vocab_last_reviewed", "idx_user_vocab_review_due", "idx_exercises_story_type",
-      "idx_exercises_difficulty", "idx_exercise_attempts_user", "idx_exercise_attempts_success",
-      "idx_exercise_attempts_exercise", "idx_learning_sessions_user_date",
-      "idx_learning_sessions_duration", "idx_learning_sessions_completed",
-      "idx_user_events_type_date", "idx_user_events_session",
-      "idx_stories_tenant_level_published", "idx_progress_user_completion_date",
-      "idx_vocab_progress_user_mastery_reviewed", "idx_stories_tenant_featured_level",
-      "idx_stories_incomplete_progress", "idx_vocabulary_needs_review",
-      "idx_recent_user_activity"};
+  const std::set<std::string> wanted{"idx_users_tenant_email",
+                                     "idx_users_tenant_active",
+                                     "idx_users_last_login",
+                                     "idx_users_created_at",
+                                     "idx_stories_tenant_published",
+                                     "idx_stories_level_difficulty",
+                                     "idx_stories_featured_created",
+                                     "idx_stories_view_count",
+                                     "idx_stories_title_search",
+                                     "idx_stories_content_search",
+                                     "idx_progress_user_story",
+                                     "idx_progress_user_updated",
+                                     "idx_progress_completion",
+                                     "idx_progress_time_spent",
+                                     "idx_progress_last_accessed",
+                                     "idx_vocabulary_word_level",
+                                     "idx_vocabulary_frequency",
+                                     "idx_vocabulary_search",
+                                     "idx_vocabulary_pos",
+                                     "idx_user_vocab_progress",
+                                     "idx_user_vocab_mastery",
+                                     "idx_user_vocab_last_reviewed",
+                                     "idx_user_vocab_review_due",
+                                     "idx_exercises_story_type",
+                                     "idx_exercises_difficulty",
+                                     "idx_exercise_attempts_user",
+                                     "idx_exercise_attempts_success",
+                                     "idx_exercise_attempts_exercise",
+                                     "idx_learning_sessions_user_date",
+                                     "idx_learning_sessions_duration",
+                                     "idx_learning_sessions_completed",
+                                     "idx_user_events_type_date",
+                                     "idx_user_events_session",
+                                     "idx_stories_tenant_level_published",
+                                     "idx_progress_user_completion_date",
+                                     "idx_vocab_progress_user_mastery_reviewed",
+                                     "idx_stories_tenant_featured_level",
+                                     "idx_stories_incomplete_progress",
+                                     "idx_vocabulary_needs_review",
+                                     "idx_recent_user_activity"};
   ASSERT_EQ(wanted.size(), 40U);
   const auto catalogue = embedded_catalogue("guide");
   ASSERT_TRUE(catalogue) << catalogue.error().to_string();

@@ -105,9 +105,8 @@ TEST(Journal, a_replacement_complete_under_its_building_name_awaits_its_swap) {
       steps(record(BuildState::building, name), {index(4, "i", true), index(5, name, true)});
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].kind, RecoveryKind::note_built);
-  EXPECT_TRUE(
-      steps(record(BuildState::built, name, 5), {index(4, "i", true), index(5, name, true)})
-          .empty());
+  EXPECT_TRUE(steps(record(BuildState::built, name, 5), {index(4, "i", true), index(5, name, true)})
+                  .empty());
 }
 
 TEST(Journal, after_a_swap_the_replaced_index_is_dropped_by_its_number) {

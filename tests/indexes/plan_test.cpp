@@ -40,8 +40,8 @@ ExistingIndex index(Oid oid, std::string name, std::string tail, bool unique = f
   out.table_schema = "public";
   out.table = "t";
   out.method = "btree";
-  out.definition = std::string("CREATE ") + (unique ? "UNIQUE " : "") + "INDEX " + name +
-                   " ON public.t " + tail;
+  out.definition =
+      std::string("CREATE ") + (unique ? "UNIQUE " : "") + "INDEX " + name + " ON public.t " + tail;
   out.name = std::move(name);
   out.unique = unique;
   return out;
@@ -104,8 +104,7 @@ TEST(Plan, without_the_servers_view_loose_trees_decide_and_the_plan_says_so) {
   auto seen = observation({index(1, "i", "USING btree (lower((a)::text))"),
                            index(2, "j", "USING btree (lower((a)::text))")});
   seen.why_not_asked = "a replica";
-  const auto wanted =
-      catalogue("CREATE INDEX i ON t (lower(a)); CREATE INDEX j ON t (upper(a));");
+  const auto wanted = catalogue("CREATE INDEX i ON t (lower(a)); CREATE INDEX j ON t (upper(a));");
   const auto made = make_plan(wanted, seen, kToday());
   EXPECT_EQ(made.indexes[0].standing, Standing::same);
   EXPECT_FALSE(made.indexes[0].confirmed);
@@ -252,7 +251,8 @@ TEST(Plan, says_what_keeps_this_role_or_server_from_building) {
   auto seen = observation();
   EXPECT_EQ(only("CREATE INDEX i ON t (a);", seen).obstacle, "");
   seen.inventory.tables[0].may_build = false;
-  EXPECT_THAT(only("CREATE INDEX i ON t (a);", seen).obstacle, HasSubstr("GRANT \"owner\" TO \"me\""));
+  EXPECT_THAT(only("CREATE INDEX i ON t (a);", seen).obstacle,
+              HasSubstr("GRANT \"owner\" TO \"me\""));
   seen.inventory.server_version = 140003;
   EXPECT_THAT(only("CREATE INDEX i ON t (a);", seen).obstacle, HasSubstr("14.4"));
   seen.inventory.in_recovery = true;
@@ -279,8 +279,7 @@ TEST(Plan, points_at_an_index_of_another_name_that_is_defined_alike) {
 
 // ── rolling ──────────────────────────────────────────────────────────────────────────────────
 
-constexpr auto kRolling =
-    "CREATE INDEX i ON t (a) WHERE c >= 'rolling: 7 days'::timestamptz;";
+constexpr auto kRolling = "CREATE INDEX i ON t (a) WHERE c >= 'rolling: 7 days'::timestamptz;";
 
 std::string printed_since(std::string_view date) {
   return "USING btree (a) WHERE (c >= '" + std::string(date) +
@@ -305,8 +304,9 @@ TEST(Plan, a_rolling_index_is_the_same_from_one_span_to_two) {
 }
 
 TEST(Plan, a_rolling_index_that_differs_elsewhere_is_different) {
-  auto seen = observation({index(1, "i", "USING btree (b) WHERE (c >= '2026-06-01 "
-                                         "00:00:00+00'::timestamp with time zone)")});
+  auto seen = observation({index(1, "i",
+                                 "USING btree (b) WHERE (c >= '2026-06-01 "
+                                 "00:00:00+00'::timestamp with time zone)")});
   seen.why_not_asked = "x";
   EXPECT_EQ(only(kRolling, seen, day(6, 8)).standing, Standing::different);
   seen.inventory.indexes = {index(1, "i", "USING btree (a)")};
@@ -320,8 +320,8 @@ TEST(Plan, extra_are_those_that_serve_speed_alone_on_the_catalogues_tables) {
   primary.primary = true;
   auto elsewhere = index(3, "u_a", "USING btree (a)");
   elsewhere.table_oid = 200;
-  const auto seen = observation({index(1, "i", "USING btree (a)"), primary, elsewhere,
-                                 index(4, "t_old", "USING btree (b)")});
+  const auto seen = observation(
+      {index(1, "i", "USING btree (a)"), primary, elsewhere, index(4, "t_old", "USING btree (b)")});
   const auto made = make_plan(catalogue("CREATE INDEX i ON t (a);"), seen, kToday());
   ASSERT_EQ(made.extra.size(), 1U);
   EXPECT_EQ(made.extra[0].name, "t_old");
@@ -336,9 +336,9 @@ ExistingIndex keyed(Oid oid, std::string name, std::vector<std::string> keys) {
 }
 
 TEST(Redundancy, the_leading_keys_of_a_wider_index) {
-  const auto found = find_redundant(std::vector{
-      keyed(1, "ab", {"a", "b"}), keyed(2, "a", {"a"}), keyed(3, "b", {"b"}),
-      keyed(4, "abc", {"a", "b", "c"})});
+  const auto found =
+      find_redundant(std::vector{keyed(1, "ab", {"a", "b"}), keyed(2, "a", {"a"}),
+                                 keyed(3, "b", {"b"}), keyed(4, "abc", {"a", "b", "c"})});
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].index, "ab");
   EXPECT_EQ(found[0].covered_by, "abc");
