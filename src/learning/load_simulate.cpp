@@ -432,13 +432,14 @@ StoryRow School::story(std::uint64_t number) const {
     out.content = text.content();
   } else {
     const auto turn = (variant - 1) / 2;
+    const auto shift = tenant * 7 + in_library % texts_.size();  // texts may share a title
     std::uint64_t round = 0;
     if (variant % 2 == 1) {
-      out.title = fmt::format("{} and the {} {}", text.title, pick(kAdjectives, turn + tenant * 7),
-                              pick(kThings, turn / kAdjectives.size() + turn + tenant * 11));
+      out.title = fmt::format("{} and the {} {}", text.title, pick(kAdjectives, turn + shift),
+                              pick(kThings, turn / kAdjectives.size() + turn + shift));
       round = turn / (kAdjectives.size() * kThings.size());
     } else {
-      out.title = fmt::format("{} in {}", text.title, pick(kPlaces, turn + tenant * 5));
+      out.title = fmt::format("{} in {}", text.title, pick(kPlaces, turn + shift));
       round = turn / kPlaces.size();
     }
     if (round > 0) out.title += fmt::format(", Part {}", round + 1);
