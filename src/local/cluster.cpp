@@ -82,7 +82,9 @@ Result<void> for_each_at_once(const std::vector<Server*>& servers,
   return {};
 }
 
-Result<fs::path> prepared_state_directory(const fs::path& given) {
+enum class Missing { kMake, kLeave };
+
+Result<fs::path> prepared_state_directory(const fs::path& given, Missing missing) {
   fs::path path = given;
   if (path.empty()) {
     auto standard = default_state_directory();
@@ -91,6 +93,7 @@ Result<fs::path> prepared_state_directory(const fs::path& given) {
   }
   std::error_code error;
   if (!fs::exists(path, error)) {
+    if (missing == Missing::kLeave) return path;
     fs::create_directories(path.parent_path(), error);
     if (error) return system_error("cannot make " + path.parent_path().string(), error.value());
     // The servers' account must get through where root is the owner.
@@ -159,7 +162,9 @@ class ClusterBuilder {
       ServerFacts facts{server_name, *role, 0, {}};
       if (const auto file = read_postmaster_file(entry.path() / "data")) {
         facts.port = file->port;
-        facts.socket_directory = file->socket_directory;
+        if (is_ours(file->socket_directory, entry.path())) {
+          facts.socket_directory = file->socket_directory;
+        }
       }
       const auto configuration = read_file(entry.path() / "data" / "lyceum.conf").value_or("");
       if (configuration.find("\nfsync = 'off'") != std::string::npos) manifest_.durable = false;
@@ -252,6 +257,19 @@ class ClusterBuilder {
   }
 
  private:
+  // Whether a directory that a server's own file names is one that place() made: root must not give
+  // away or remove whatever the servers' account cares to write there.
+  static bool is_ours(const fs::path& socket_directory, const fs::path& server_directory) {
+    if (socket_directory == server_directory / "socket") return true;
+    struct stat socket{};
+    struct stat server{};
+    return socket_directory.parent_path() == "/tmp" &&
+           socket_directory.filename().string().starts_with("lyceum-") &&
+           ::lstat(socket_directory.c_str(), &socket) == 0 && S_ISDIR(socket.st_mode) &&
+           ::lstat(server_directory.c_str(), &server) == 0 && socket.st_uid == server.st_uid &&
+           socket.st_uid != 0;
+  }
+
   static bool is_replica(const Server& server) { return server.role() == Role::kReplica; }
 
   std::vector<Server*> pick(const std::function<bool(const Server&)>& wanted) {
@@ -413,7 +431,7 @@ Result<Cluster> Cluster::up(const UpOptions& options) {
     return bad_input(fmt::format("{} shards cannot be made", options.shards),
                      fmt::format("ask for 0 to {}", kMostShards));
   }
-  const auto state = prepared_state_directory(options.state_directory);
+  const auto state = prepared_state_directory(options.state_directory, Missing::kMake);
   if (!state) return state.error();
   const auto lock = LockFile::take(lock_path(*state, options.name), options.timeout);
   if (!lock) return lock.error();
@@ -424,7 +442,7 @@ Result<Cluster> Cluster::up(const UpOptions& options) {
 
 Result<Cluster> Cluster::open(const std::string& name, fs::path state_directory) {
   if (auto checked = check_name(name); !checked) return checked.error();
-  const auto state = prepared_state_directory(state_directory);
+  const auto state = prepared_state_directory(state_directory, Missing::kLeave);
   if (!state) return state.error();
   ClusterBuilder builder(name, *state);
   if (!builder.exists()) return builder.not_found();
@@ -434,7 +452,7 @@ Result<Cluster> Cluster::open(const std::string& name, fs::path state_directory)
 
 Result<void> Cluster::down(const std::string& name, fs::path state_directory, DownOptions options) {
   if (auto checked = check_name(name); !checked) return checked.error();
-  const auto state = prepared_state_directory(state_directory);
+  const auto state = prepared_state_directory(state_directory, Missing::kLeave);
   if (!state) return state.error();
   ClusterBuilder builder(name, *state);
   if (!builder.exists()) return builder.not_found();
@@ -445,7 +463,7 @@ Result<void> Cluster::down(const std::string& name, fs::path state_directory, Do
 }
 
 Result<std::vector<std::string>> Cluster::list(fs::path state_directory) {
-  const auto state = prepared_state_directory(state_directory);
+  const auto state = prepared_state_directory(state_directory, Missing::kLeave);
   if (!state) return state.error();
   std::vector<std::string> names;
   std::error_code error;
@@ -453,7 +471,9 @@ Result<std::vector<std::string>> Cluster::list(fs::path state_directory) {
     const auto name = entry.path().filename().string();
     if (entry.is_directory() && check_name(name)) names.push_back(name);
   }
-  if (error) return system_error("cannot list " + state->string(), error.value());
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return system_error("cannot list " + state->string(), error.value());
+  }
   std::sort(names.begin(), names.end());
   return names;
 }

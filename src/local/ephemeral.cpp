@@ -83,7 +83,7 @@ bool is_usable(const fs::path& directory) {
 // Whether so much fits into memory that a test's data will hardly fill it.
 bool has_room_in_memory(const char* file_system) {
   constexpr unsigned long kEnough = 4UL << 30U;
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(file_system, &info) != 0 || info.f_bavail * info.f_frsize < kEnough) return false;
   std::ifstream file("/proc/meminfo");
   for (std::string key; file >> key;) {

@@ -15,8 +15,9 @@ namespace lyceum::local {
 // the servers and removes the directory.
 class Ephemeral {
  public:
-  // In $TMPDIR where that is set and serves (its path may be too long for a socket); else in memory,
-  // /dev/shm, where 4 GiB are free: a database is made several times faster there; else in /tmp.
+  // In $TMPDIR where that is set and serves (its path may be too long for a socket); else in
+  // memory, /dev/shm, where 4 GiB are free: a database is made several times faster there; else in
+  // /tmp.
   [[nodiscard]] static Result<Ephemeral> make();
 
   Ephemeral(Ephemeral&&) noexcept = default;

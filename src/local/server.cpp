@@ -166,6 +166,7 @@ std::optional<pid_t> Server::pid() const {
   const auto file = read_postmaster_file(data_directory());
   if (!file || !is_alive(file->pid)) return std::nullopt;
   const auto words = command_line(file->pid);
+  if (program_of(words) != "postgres") return std::nullopt;
   const auto is_ours = [data = data_directory()](const std::string& word) {
     std::error_code error;
     return word == data.string() || (has_prefix(word, "/") && fs::equivalent(word, data, error));
@@ -270,7 +271,18 @@ Result<void> Server::make_directories() const {
   return make_directory(facts_.socket_directory, 0700, context_->account);
 }
 
-Result<void> Server::run_maker(Command command, std::string_view what) const {
+// In the servers' own directories root writes as their account: a link put there leads no further
+// than that account could go itself.
+Result<void> Server::write_own_file(const fs::path& path, std::string_view text) const {
+  if (context_->account.uid == ::geteuid()) return write_file(path, text, 0600);
+  Command command;
+  command.argv = {"/bin/sh", "-c", "cat >\"$1.new\" && mv -f \"$1.new\" \"$1\"", "sh",
+                  path.string()};
+  command.input = text;
+  return run_maker(std::move(command), "writing " + path.filename().string());
+}
+
+Result<void> Server::run_maker(Command command, const std::string& what) const {
   command.environment = clean_environment();
   command.account = context_->account;
   command.directory = directory_;
@@ -321,10 +333,7 @@ Result<void> Server::make() {
                     "--checkpoint=fast",
                     "--no-sync"};
     if (auto done = run_maker(command, "the base backup"); !done) return done.error();
-    if (auto written = write_file(draft / "standby.signal", "", 0600, context_->account);
-        !written) {
-      return written.error();
-    }
+    if (auto done = write_own_file(draft / "standby.signal", ""); !done) return done.error();
   } else {
     command.argv = {binaries.program("initdb").string(), "--pgdata=" + draft.string(),
                     fmt::format("--username={}", kSuperuser), "--pwfile=/dev/stdin",
@@ -335,10 +344,9 @@ Result<void> Server::make() {
                     "--no-sync"};
     command.input = context_->password.reveal() + "\n";
     if (auto done = run_maker(command, "initdb"); !done) return done.error();
-    const auto& owner = context_->account;
     auto settings = read_file(draft / "postgresql.conf").value_or("");
     settings += "\ninclude = 'lyceum.conf'\n";
-    if (auto done = write_file(draft / "postgresql.conf", settings, 0600, owner); !done) {
+    if (auto done = write_own_file(draft / "postgresql.conf", settings); !done) {
       return done.error();
     }
     constexpr std::string_view kAccess =
@@ -347,7 +355,7 @@ Result<void> Server::make() {
         "local  replication  all                trust\n"
         "host   all          all  127.0.0.1/32  scram-sha-256\n"
         "host   replication  all  127.0.0.1/32  scram-sha-256\n";
-    if (auto done = write_file(draft / "pg_hba.conf", kAccess, 0600, owner); !done) {
+    if (auto done = write_own_file(draft / "pg_hba.conf", kAccess); !done) {
       return done.error();
     }
   }
@@ -424,10 +432,8 @@ Result<void> Server::start() {
   }
   if (auto made = make_directories(); !made) return made.error();
   if (auto cleared = clear_leftovers(); !cleared) return cleared.error();
-  if (auto written =
-          write_file(data_directory() / "lyceum.conf", configuration(), 0600, context_->account);
-      !written) {
-    return written.error();
+  if (auto done = write_own_file(data_directory() / "lyceum.conf", configuration()); !done) {
+    return done.error();
   }
   std::error_code error;
   auto log_start = fs::file_size(log_path(), error);

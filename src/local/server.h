@@ -127,7 +127,9 @@ class Server {
   [[nodiscard]] std::string cluster_name() const;
   [[nodiscard]] std::string configuration() const;
   [[nodiscard]] Result<void> make_directories() const;
-  [[nodiscard]] Result<void> run_maker(Command command, std::string_view what) const;
+  [[nodiscard]] Result<void> write_own_file(const std::filesystem::path& path,
+                                            std::string_view text) const;
+  [[nodiscard]] Result<void> run_maker(Command command, const std::string& what) const;
   enum class Ending { kInOrder, kAtOnce };
   void end_strays(Ending how = Ending::kInOrder) const;
   [[nodiscard]] Result<void> clear_leftovers() const;
