@@ -270,7 +270,7 @@ json::value loosen(json::value value) {
     return json::object{{"constant", text ? json::value(*text) : json::value(nullptr)}};
   }
   if (const auto* cast = object_at(value, "TypeCast")) {
-    const auto inner = loosen(cast->at("arg"));
+    auto inner = loosen(cast->at("arg"));
     const auto type = cast_type(*cast);
     const bool of_array = is_node(inner, "A_ArrayExpr");
     if (inner.get_object().contains("constant") || of_array || widening_types().contains(type)) {
