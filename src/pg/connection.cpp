@@ -462,7 +462,9 @@ void Connection::lose(Error error) {
       // had ended already, and the server never read those behind it. Without a farewell nothing
       // is certain.
       const bool unknown = fatal_ ? first && slot.completed : true;
-      own.may_have_taken_effect = slot.access == Access::write && unknown;
+      // What libpq refused to take never left.
+      const bool refused = slot.error && slot.error->code == ErrorCode::kBadInput;
+      own.may_have_taken_effect = slot.access == Access::write && unknown && !refused;
       // The answer was there and said no; only the Sync's was missing.
       if (slot.error && slot.error->code == ErrorCode::kSql) own = *slot.error;
       if (own.may_have_taken_effect) own.code = ErrorCode::kInDoubt;

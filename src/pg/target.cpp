@@ -2,7 +2,7 @@
 
 #include <libpq-fe.h>
 
-#include <map>
+#include <charconv>
 #include <memory>
 
 #include "base/url.h"
@@ -34,28 +34,32 @@ Result<Target> parse_target(std::string_view url) {
   // it, and a host name must be known to be resolved without blocking.
   using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
   const Options defaults(PQconndefaults(), &PQconninfoFree);
-  const bool by_address = read->options.contains("hostaddr");
-  std::map<std::string, std::string> missing;
-  for (const auto* option = defaults.get(); option != nullptr && option->keyword != nullptr;
-       ++option) {
-    const std::string_view key = option->keyword;
-    const bool wanted = (key == "host" && read->hosts.empty() && !by_address) ||
-                        (key == "port" && read->hosts.empty()) ||
-                        (key == "user" && read->user.empty()) ||
-                        (key == "dbname" && read->database.empty());
-    if (wanted && option->val != nullptr && *option->val != '\0') {
-      missing.emplace(key, option->val);
+  const auto value = [&](std::string_view keyword) -> std::string {
+    for (const auto* option = defaults.get(); option != nullptr && option->keyword != nullptr;
+         ++option) {
+      if (option->keyword == keyword && option->val != nullptr) return option->val;
     }
+    return {};
+  };
+  const auto address = read->options.find("hostaddr");
+  const bool by_address = address != read->options.end();
+  if (read->hosts.empty()) read->hosts.emplace_back();
+  auto& first = read->hosts.front();
+  const bool unnamed = read->hosts.size() == 1 && first.name.empty();
+  // A list of hosts in the environment stays with libpq.
+  if (const auto host = value("host"); unnamed && !by_address && host.find(',') == host.npos) {
+    first.name = host;
   }
-  const auto whole = read->with_parameters(missing);
-  if (whole.has_error()) return whole.error();
+  if (const auto port = value("port"); read->hosts.size() == 1 && first.port == 0) {
+    std::from_chars(port.data(), port.data() + port.size(), first.port);
+  }
+  if (read->user.empty()) read->user = value("user");
+  if (read->database.empty()) read->database = value("dbname");
 
-  auto shown = *whole;
-  if (by_address && (shown.hosts.empty() || shown.hosts[0].name.empty())) {
-    const auto by_host = shown.with_parameters({{"host", shown.options.at("hostaddr")}});
-    if (by_host.has_value()) shown = *by_host;
-  }
-  return Target{.keywords = whole->keywords(), .node = shown.where()};
+  Target target{.keywords = read->keywords()};
+  if (unnamed && by_address) first.name = address->second;
+  target.node = read->where();
+  return target;
 }
 
 }  // namespace lyceum::pg

@@ -1,8 +1,7 @@
 #include "pg/codec.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+#include <gtest/gtest.h>
 #include <limits>
 #include <random>
 
@@ -29,9 +28,12 @@ std::int64_t between(std::int64_t low, std::int64_t high) {
 template <class T>
 T random_integer() {
   switch (between(0, 9)) {
-    case 0: return std::numeric_limits<T>::max();
-    case 1: return std::numeric_limits<T>::min();
-    case 2: return 0;
+    case 0:
+      return std::numeric_limits<T>::max();
+    case 1:
+      return std::numeric_limits<T>::min();
+    case 2:
+      return 0;
     default: {
       const auto shift = between(0, static_cast<std::int64_t>(sizeof(T)) * 8 - 1);
       return static_cast<T>(static_cast<T>(random_bits()()) >> shift);
@@ -41,8 +43,8 @@ T random_integer() {
 
 std::string random_text() {
   static const std::vector<std::string> letters = {
-      "a", "Z", " ", "'", "\"", "\\", ",", "{", "}", "\n", "\t", "é", "ß", "日", "𝄞", "😀", "NULL",
-      "\x01", "\xEF\xBB\xBF"};
+      "a",  "Z", " ", "'",  "\"", "\\", ",",    "{",    "}",           "\n",
+      "\t", "é", "ß", "日", "𝄞",  "😀", "NULL", "\x01", "\xEF\xBB\xBF"};
   std::string out;
   for (auto count = between(0, 12); count > 0; --count) {
     out += letters[static_cast<std::size_t>(between(0, std::ssize(letters) - 1))];
@@ -66,14 +68,22 @@ std::string random_digits(std::int64_t count) {
 
 Numeric random_numeric() {
   switch (between(0, 19)) {
-    case 0: return {"NaN"};
-    case 1: return {"Infinity"};
-    case 2: return {"-Infinity"};
-    case 3: return {"0"};
-    case 4: return {"0." + std::string(static_cast<std::size_t>(between(1, 30)), '0')};
-    case 5: return {"-0.00"};
-    case 6: return {"1" + random_digits(between(100, 2000))};
-    case 7: return {"0." + random_digits(between(100, 2000)) + "1"};
+    case 0:
+      return {"NaN"};
+    case 1:
+      return {"Infinity"};
+    case 2:
+      return {"-Infinity"};
+    case 3:
+      return {"0"};
+    case 4:
+      return {"0." + std::string(static_cast<std::size_t>(between(1, 30)), '0')};
+    case 5:
+      return {"-0.00"};
+    case 6:
+      return {"1" + random_digits(between(100, 2000))};
+    case 7:
+      return {"0." + random_digits(between(100, 2000)) + "1"};
     default: {
       std::string out = between(0, 1) == 0 ? "-" : "";
       out += random_digits(between(1, 14));
@@ -85,8 +95,10 @@ Numeric random_numeric() {
 
 Timestamp random_timestamp() {
   switch (between(0, 9)) {
-    case 0: return Timestamp::max();
-    case 1: return Timestamp::min();
+    case 0:
+      return Timestamp::max();
+    case 1:
+      return Timestamp::min();
     default:  // 4700 BC to 200,000 AD, short and long ones
       return Timestamp(std::chrono::microseconds(
           between(-210'000'000'000'000'000, 6'000'000'000'000'000'000) >> between(0, 60)));
@@ -99,8 +111,8 @@ Date random_date() {
 
 Json random_json() {
   static const std::vector<std::string> documents = {
-      "null", "{}", "[]", "\"é😀\"", R"({"a": [1, 2.50, null], "b": {"c": "\"q\" \\ \n"}})", "12.340",
-      "true"};
+      "null",   "{}",  "[]", "\"é😀\"", R"({"a": [1, 2.50, null], "b": {"c": "\"q\" \\ \n"}})",
+      "12.340", "true"};
   return {documents[static_cast<std::size_t>(between(0, std::ssize(documents) - 1))]};
 }
 
@@ -112,13 +124,20 @@ Uuid random_id() {
 
 double random_double() {
   switch (between(0, 9)) {
-    case 0: return std::numeric_limits<double>::infinity();
-    case 1: return -std::numeric_limits<double>::infinity();
-    case 2: return std::numeric_limits<double>::quiet_NaN();
-    case 3: return -0.0;
-    case 4: return std::numeric_limits<double>::denorm_min();
-    case 5: return std::numeric_limits<double>::max();
-    case 6: return 0.1;
+    case 0:
+      return std::numeric_limits<double>::infinity();
+    case 1:
+      return -std::numeric_limits<double>::infinity();
+    case 2:
+      return std::numeric_limits<double>::quiet_NaN();
+    case 3:
+      return -0.0;
+    case 4:
+      return std::numeric_limits<double>::denorm_min();
+    case 5:
+      return std::numeric_limits<double>::max();
+    case 6:
+      return 0.1;
     default: {
       const auto value = std::bit_cast<double>(random_bits()());
       return std::isfinite(value) ? value : 1.5;
@@ -132,7 +151,8 @@ bool same(const T& a, const T& b) {
 }
 template <>
 bool same(const double& a, const double& b) {
-  return std::isnan(a) ? std::isnan(b) : std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+  return std::isnan(a) ? std::isnan(b)
+                       : std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
 }
 // The server's own form of a number is without leading zeros and negative zero.
 std::string plain(std::string text) {
@@ -169,8 +189,8 @@ class CodecTest : public DatabaseTest {
   // text and reads that text again, says that both are the same.
   template <class T>
   void round_trip(const std::string& type, const std::function<T()>& make, int count = 150) {
-    const std::string text = "select $1::" + type + ", ($1::text)::" + type +
-                             ", $1::" + type + " is not distinct from ($1::text)::" + type;
+    const std::string text = "select $1::" + type + ", ($1::text)::" + type + ", $1::" + type +
+                             " is not distinct from ($1::text)::" + type;
     const Statement statement{type, text, Access::read};
     for (int i = 0; i < count; ++i) {
       const T value = make();
@@ -189,22 +209,28 @@ class CodecTest : public DatabaseTest {
     round_trip<T>(type, make);
     round_trip<std::optional<T>>(
         type, [&] { return between(0, 1) == 0 ? std::nullopt : std::optional<T>(make()); }, 10);
-    round_trip<std::vector<T>>(type + "[]", [&] {
-      std::vector<T> out;
-      for (auto count = between(0, 5); count > 0; --count) out.push_back(make());
-      return out;
-    }, 40);
-    round_trip<std::vector<std::optional<T>>>(type + "[]", [&] {
-      std::vector<std::optional<T>> out;
-      for (auto count = between(0, 5); count > 0; --count) {
-        if (between(0, 2) == 0) {
-          out.emplace_back();
-        } else {
-          out.emplace_back(make());
-        }
-      }
-      return out;
-    }, 40);
+    round_trip<std::vector<T>>(
+        type + "[]",
+        [&] {
+          std::vector<T> out;
+          for (auto count = between(0, 5); count > 0; --count) out.push_back(make());
+          return out;
+        },
+        40);
+    round_trip<std::vector<std::optional<T>>>(
+        type + "[]",
+        [&] {
+          std::vector<std::optional<T>> out;
+          for (auto count = between(0, 5); count > 0; --count) {
+            if (between(0, 2) == 0) {
+              out.emplace_back();
+            } else {
+              out.emplace_back(make());
+            }
+          }
+          return out;
+        },
+        40);
   }
 
   // What the server makes of a literal, in its own words and read by us.
@@ -278,8 +304,9 @@ TEST_F(CodecTest, TheEndsOfTheServersRangesAreRead) {
   EXPECT_EQ(read<Date>("date '2000-01-01'"), Date(std::chrono::year(2000) / 1 / 1));
   // 4714-11-24 BC is day 0 of the Julian count; 1970-01-01 is its day 2440588.
   EXPECT_EQ(read<Date>("date '4714-11-24 BC'"), Date(std::chrono::days(-2'440'588)));
-  EXPECT_EQ(read<Date>("date '5874897-12-31'"),
-            Date(std::chrono::days(read<std::int32_t>("date '5874897-12-31' - date '1970-01-01'"))));
+  EXPECT_EQ(
+      read<Date>("date '5874897-12-31'"),
+      Date(std::chrono::days(read<std::int32_t>("date '5874897-12-31' - date '1970-01-01'"))));
   EXPECT_THROW((void)read<Date>("date 'infinity'"), Exception);
   EXPECT_THROW((void)read<Date>("date '-infinity'"), Exception);
   EXPECT_EQ(read<Timestamp>("timestamptz 'epoch'"), Timestamp());
@@ -302,8 +329,8 @@ TEST_F(CodecTest, ValuesBeyondTheServersTypesAreRefusedBeforeTheyTurnIntoOthers)
                            std::chrono::days(10957))),
                Exception);
   EXPECT_THROW(Params(Timestamp(Timestamp::duration::min() + Timestamp::duration(1))), Exception);
-  for (const char* bad : {"", "-", ".", "1e5", "+1", "1,5", "0x10", " 1", "1 ", "--1", "1.2.3", "nan",
-                          "infinity"}) {
+  for (const char* bad :
+       {"", "-", ".", "1e5", "+1", "1,5", "0x10", " 1", "1 ", "--1", "1.2.3", "nan", "infinity"}) {
     EXPECT_THROW(Params(Numeric{bad}), Exception) << bad;
   }
   EXPECT_THROW(Params(Numeric{"0." + std::string(16384, '1')}), Exception);

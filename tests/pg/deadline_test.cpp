@@ -17,8 +17,8 @@ class DeadlineTest : public DatabaseTest {
   void TearDown() override { connection->close(); }
 
   std::string state(int process) {
-    const auto rows = database().query(
-        fmt::format("select state from pg_stat_activity where pid = {}", process));
+    const auto rows =
+        database().query(fmt::format("select state from pg_stat_activity where pid = {}", process));
     return rows.empty() ? "gone" : rows[0][0];
   }
   std::shared_ptr<Connection> connection;

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <random>
 #include <set>
 #include <signal.h>
@@ -183,9 +182,10 @@ class LossAtRandomTest : public DatabaseTest {
 TEST_F(LossAtRandomTest, AFarewellTellsWhichWritesHadNoEffect) {
   database().query("create table farewell (id int4)");
   int in_doubt = 0, without_effect = 0;
-  storm(shared_server(), database().url(), "farewell", 12,
-        [](Connection& connection) { ::kill(connection.server_process(), SIGTERM); }, &in_doubt,
-        &without_effect);
+  storm(
+      shared_server(), database().url(), "farewell", 12,
+      [](Connection& connection) { ::kill(connection.server_process(), SIGTERM); }, &in_doubt,
+      &without_effect);
   EXPECT_GT(without_effect, 0);
   // Only one of each round can be in doubt: that which had ended and was not yet acknowledged.
   EXPECT_LE(in_doubt, 12);
@@ -195,8 +195,34 @@ TEST_F(LossAtRandomTest, WithoutAFarewellEveryWriteInFlightIsInDoubt) {
   Gate gate(shared_server());
   database().query("create table cut (id int4)");
   int in_doubt = 0, without_effect = 0;
-  storm(shared_server(), gate.url(database().name()), "cut", 12,
-        [&](Connection&) { gate.cut(); }, &in_doubt, &without_effect);
+  storm(
+      shared_server(), gate.url(database().name()), "cut", 12, [&](Connection&) { gate.cut(); },
+      &in_doubt, &without_effect);
+  EXPECT_GT(in_doubt, 0);
+}
+
+// The server ends all its sessions when one of its processes dies like this, and recovers.
+TEST_F(LossAtRandomTest, AKilledServerProcessSaysNothing) {
+  database().query("create table killed (id int4)");
+  int in_doubt = 0, without_effect = 0;
+  storm(
+      shared_server(), database().url(), "killed", 4,
+      [](Connection& connection) { ::kill(connection.server_process(), SIGKILL); }, &in_doubt,
+      &without_effect);
+  EXPECT_GT(in_doubt, 0);
+  EXPECT_EQ(without_effect, 0);
+}
+
+TEST_F(LossAtRandomTest, AKilledServerKeepsWhatItAcknowledged) {
+  database().query("create table crashed (id int4)");
+  int in_doubt = 0, without_effect = 0;
+  storm(
+      shared_server(), database().url(), "crashed", 2,
+      [](Connection&) {
+        ASSERT_TRUE(shared_server().kill_9().has_value());
+        ASSERT_TRUE(shared_server().start().has_value());
+      },
+      &in_doubt, &without_effect);
   EXPECT_GT(in_doubt, 0);
 }
 
@@ -284,10 +310,9 @@ TEST_F(LossTest, ACopyCutAtItsEndIsInDoubt) {
 
 TEST_F(LossTest, AScriptThatLosesItsConnectionMayHaveTakenEffect) {
   std::optional<Result<std::vector<Rows>>> done;
-  asio::co_spawn(loop.context(), connection->script("create table t_lost (a int); select pg_sleep(30)"),
-                 [&](std::exception_ptr, Result<std::vector<Rows>> result) {
-                   done = std::move(result);
-                 });
+  asio::co_spawn(
+      loop.context(), connection->script("create table t_lost (a int); select pg_sleep(30)"),
+      [&](std::exception_ptr, Result<std::vector<Rows>> result) { done = std::move(result); });
   until_running(connection->server_process(), "pg_sleep");
   terminate(connection->server_process());
   loop.until([&] { return done.has_value(); });
@@ -299,10 +324,9 @@ TEST_F(LossTest, AScriptThatLosesItsConnectionMayHaveTakenEffect) {
 
 TEST_F(LossTest, CloseEndsAScriptThatWaits) {
   std::optional<Result<std::vector<Rows>>> done;
-  asio::co_spawn(loop.context(), connection->script("select pg_sleep(30)"),
-                 [&](std::exception_ptr, Result<std::vector<Rows>> result) {
-                   done = std::move(result);
-                 });
+  asio::co_spawn(
+      loop.context(), connection->script("select pg_sleep(30)"),
+      [&](std::exception_ptr, Result<std::vector<Rows>> result) { done = std::move(result); });
   until_running(connection->server_process(), "pg_sleep");
   connection->close();
   loop.until([&] { return done.has_value(); });

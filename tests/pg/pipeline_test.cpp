@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <random>
 
 #include "pg/waiter.h"
@@ -62,11 +61,20 @@ TEST_F(PipelineTest, EachFailureIsItsOwnAndAnswersComeInOrder) {
   };
   for (int i = 0; i < 400; ++i) {
     switch (random() % 6) {
-      case 0: submit(typo, {}, "42601"); break;
-      case 1: submit(insert, Params(1), "23505"); break;
-      case 2: submit(divide, Params(0), "22012"); break;
-      case 3: submit(divide, Params(1), ""); break;
-      default: submit(insert, Params(next_id++), ""), ++inserted;
+      case 0:
+        submit(typo, {}, "42601");
+        break;
+      case 1:
+        submit(insert, Params(1), "23505");
+        break;
+      case 2:
+        submit(divide, Params(0), "22012");
+        break;
+      case 3:
+        submit(divide, Params(1), "");
+        break;
+      default:
+        submit(insert, Params(next_id++), ""), ++inserted;
     }
   }
   EXPECT_EQ(connection->depth(), 400U);
@@ -95,8 +103,9 @@ TEST_F(PipelineTest, OneNameMayHaveParametersOfSeveralTypes) {
     EXPECT_EQ(loop.execute(*connection, echo, Params(std::int64_t{1})).value().value<std::string>(),
               "bigint");
     EXPECT_EQ(loop.execute(*connection, echo, Params("x")).value().value<std::string>(), "text");
-    EXPECT_EQ(loop.execute(*connection, echo, Params(std::optional<bool>())).value()
-                  .value<std::string>(), "boolean");
+    EXPECT_EQ(
+        loop.execute(*connection, echo, Params(std::optional<bool>())).value().value<std::string>(),
+        "boolean");
   }
 }
 
@@ -104,7 +113,8 @@ TEST_F(PipelineTest, MoreParametersThanTheProtocolHoldsAreRefusedAndTouchNobody)
   Params many;
   for (int i = 0; i < 65536; ++i) many.add(i);
   for (const std::string_view name : {"many", ""}) {
-    auto answer = loop.execute(*connection, Statement{name, "select $1::int4", Access::write}, many);
+    auto answer =
+        loop.execute(*connection, Statement{name, "select $1::int4", Access::write}, many);
     ASSERT_TRUE(answer.has_error());
     EXPECT_EQ(answer.error().code, ErrorCode::kBadInput);
     EXPECT_FALSE(answer.error().may_have_taken_effect);
@@ -161,7 +171,8 @@ TEST_F(PipelineTest, APlanThatNoLongerFitsIsPreparedAnew) {
     EXPECT_EQ(item->result->value().columns(), 2);
   }
   auto prepared = loop.execute(
-      *connection, "select count(*) from pg_prepared_statements where statement like '%from shape'");
+      *connection,
+      "select count(*) from pg_prepared_statements where statement like '%from shape'");
   EXPECT_EQ(prepared.value().value<std::int64_t>(), 2) << "prepared once more, not once for each";
 }
 
@@ -443,9 +454,10 @@ TEST_F(PipelineTest, CopyAsAnOrdinaryStatementEndsInAnErrorNotInAHang) {
 
 TEST_F(PipelineTest, TheServerIsKnown) {
   EXPECT_GE(connection->server_version(), 150000);
-  EXPECT_EQ(std::to_string(connection->server_process()),
-            std::to_string(
-                loop.execute(*connection, "select pg_backend_pid()").value().value<std::int32_t>()));
+  EXPECT_EQ(
+      std::to_string(connection->server_process()),
+      std::to_string(
+          loop.execute(*connection, "select pg_backend_pid()").value().value<std::int32_t>()));
   EXPECT_EQ(connection->parameter("client_encoding"), "UTF8");
   EXPECT_EQ(connection->parameter("no_such"), "");
   EXPECT_FALSE(connection->transaction_open());

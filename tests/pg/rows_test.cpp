@@ -55,29 +55,35 @@ TEST_F(RowsTest, ColumnsFindTheirMembersByName) {
 }
 
 TEST_F(RowsTest, AMismatchNamesTheColumn) {
-  EXPECT_THAT(problem([&] { (void)ask("select 1::int8 as id, 'x' as name, 1.0::float8 as score").as<Learner>(); }),
+  EXPECT_THAT(problem([&] {
+                (void)ask("select 1::int8 as id, 'x' as name, 1.0::float8 as score").as<Learner>();
+              }),
               HasSubstr("'tags'"));
   EXPECT_THAT(problem([&] {
-                (void)ask("select 1 as id, 'x' as name, 1.0::float8 as score, '{}'::text[] as "
-                          "tags, 5 as extra")
+                (void)ask(
+                    "select 1 as id, 'x' as name, 1.0::float8 as score, '{}'::text[] as "
+                    "tags, 5 as extra")
                     .as<Learner>();
               }),
               HasSubstr("'extra'"));
   EXPECT_THAT(problem([&] {
-                (void)ask("select 'no' as id, 'x' as name, 1.0::float8 as score, '{}'::text[] as "
-                          "tags")
+                (void)ask(
+                    "select 'no' as id, 'x' as name, 1.0::float8 as score, '{}'::text[] as "
+                    "tags")
                     .as<Learner>();
               }),
               HasSubstr("'id'"));
   EXPECT_THAT(problem([&] {
-                (void)ask("select 1 as id, null::text as name, 1.0::float8 as score, '{}'::text[] "
-                          "as tags")
+                (void)ask(
+                    "select 1 as id, null::text as name, 1.0::float8 as score, '{}'::text[] "
+                    "as tags")
                     .as<Learner>();
               }),
               HasSubstr("'name' is NULL"));
   EXPECT_THAT(problem([&] {
-                (void)ask("select 1 as id, 'x' as name, 1.0::float8 as score, '{a,null}'::text[] "
-                          "as tags")
+                (void)ask(
+                    "select 1 as id, 'x' as name, 1.0::float8 as score, '{a,null}'::text[] "
+                    "as tags")
                     .as<Learner>();
               }),
               HasSubstr("'tags'"));

@@ -18,8 +18,7 @@ class TransactionTest : public DatabaseTest {
   Transaction begin(TransactionOptions options = {}) {
     return loop.run(Transaction::begin(connection, options)).value();
   }
-  Result<Rows> execute(Transaction& transaction, std::string_view text,
-                       const Params& params = {}) {
+  Result<Rows> execute(Transaction& transaction, std::string_view text, const Params& params = {}) {
     const Statement statement{"", text, Access::write};
     return loop.run(transaction.execute(statement, params));
   }
@@ -45,10 +44,10 @@ TEST_F(TransactionTest, CommitStoresAndRollbackDoesNot) {
 }
 
 TEST_F(TransactionTest, TheServerIsToldWhatWasAskedFor) {
-  for (const auto& [isolation, name] : std::map<Isolation, std::string>{
-           {Isolation::read_committed, "read committed"},
-           {Isolation::repeatable_read, "repeatable read"},
-           {Isolation::serializable, "serializable"}}) {
+  for (const auto& [isolation, name] :
+       std::map<Isolation, std::string>{{Isolation::read_committed, "read committed"},
+                                        {Isolation::repeatable_read, "repeatable read"},
+                                        {Isolation::serializable, "serializable"}}) {
     for (const auto access : {Access::read, Access::write}) {
       auto transaction = begin({.isolation = isolation, .access = access});
       EXPECT_EQ(ask(transaction, "show transaction_isolation"), name);
@@ -70,7 +69,8 @@ TEST_F(TransactionTest, TheTenantHoldsForTheTransaction) {
   }
   ASSERT_TRUE(loop.run(transaction.commit()).has_value());
   EXPECT_EQ(loop.execute(*connection, "select coalesce(current_setting('lyceum.tenant', true), '')")
-                .value().value<std::string>(),
+                .value()
+                .value<std::string>(),
             "");
 }
 
