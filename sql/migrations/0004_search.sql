@@ -51,20 +51,31 @@ BEGIN
       FROM public.stories s
       WHERE s.search @@ query
       LIMIT CASE WHEN attempt = 1 THEN rare + 1 END
-    ), ordered AS (
-      SELECT f.id, f.featured, p.last_accessed, f.created_at
+    ), own AS MATERIALIZED (
+      SELECT p.story_id, p.last_accessed
+      FROM public.progress p
+      WHERE p.tenant_id = tenant AND p.user_id = learner
+    ), sifted AS (
+      -- Whether a story is the learner's own is a look into a hash; a join would be one probe of the
+      -- index for each story, because the planner cannot know how many there are.
+      SELECT f.id, f.featured, f.created_at,
+             CASE WHEN f.id IN (SELECT o.story_id FROM own o)
+                  THEN (SELECT o.last_accessed FROM own o WHERE o.story_id = f.id)
+             END AS last_accessed
       FROM found f
-      LEFT JOIN public.progress p
-        ON p.tenant_id = tenant AND p.user_id = learner AND p.story_id = f.id
       WHERE f.tenant_id = tenant
         AND f.published
         AND (only_level IS NULL OR f.level = only_level)
         AND (difficulty_from IS NULL OR f.difficulty_score >= difficulty_from)
         AND (difficulty_to IS NULL OR f.difficulty_score <= difficulty_to)
-        AND (after_id IS NULL
-             OR (f.featured, coalesce(p.last_accessed, '-infinity'), f.created_at, f.id)
-                < (after_featured, coalesce(after_accessed, '-infinity'), after_created, after_id))
-      ORDER BY f.featured DESC, p.last_accessed DESC NULLS LAST, f.created_at DESC, f.id DESC
+      OFFSET 0
+    ), ordered AS (
+      SELECT s.id, s.featured, s.last_accessed, s.created_at
+      FROM sifted s
+      WHERE after_id IS NULL
+         OR (s.featured, coalesce(s.last_accessed, '-infinity'), s.created_at, s.id)
+            < (after_featured, coalesce(after_accessed, '-infinity'), after_created, after_id)
+      ORDER BY s.featured DESC, s.last_accessed DESC NULLS LAST, s.created_at DESC, s.id DESC
       LIMIT wanted
     )
     SELECT (SELECT count(*) FROM found),
