@@ -411,7 +411,7 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
 
     if (slow && request.result->has_value()) {
       // The connection is this statement's alone.
-      Held held{*state, std::exchange(request.leased, nullptr), request.member};
+      State::Held held{*state, std::exchange(request.leased, nullptr), request.member};
       request.sent_at = request.started_at = Clock::now();
       auto answer = co_await held.connection->execute(statement, params, deadline,
                                                       call.tenant ? &*call.tenant : nullptr);
@@ -421,7 +421,7 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
     queue += (request.sent_at != SteadyTime{} ? request.sent_at : Clock::now()) - asked;
     if (request.result->has_value() || attempt == kMostAttempts) break;
 
-    const Error& error = request.result->error();
+    const Error error = request.result->error();
     // Repeated is only what provably had no effect: what a broken connection never ran, what the
     // server rolled back to let others pass, and what a cancel hit that was meant for a neighbour.
     const bool unlucky = error.code == ErrorCode::kConnectionLost || error.sqlstate == "40001" ||
@@ -432,6 +432,8 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
   }
 
   auto result = std::move(*request.result);
+  std::optional<Error> error;
+  if (result.has_error()) error = result.error();
   if (state->options.on_finished) {
     const auto ended = Clock::now();
     FinishedStatement finished{.statement = &statement,
@@ -449,7 +451,7 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
                                          : static_cast<std::uint64_t>(result->affected());
       finished.bytes_received = result->bytes();
     } else {
-      finished.error = &result.error();
+      finished.error = &*error;
       if (request.sent_at == SteadyTime{}) finished.node = {};
     }
     state->options.on_finished(finished, params);

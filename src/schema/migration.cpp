@@ -1,26 +1,16 @@
 #include "schema/migration.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <charconv>
 #include <map>
+
+#include "base/sha256.h"
 
 namespace lyceum::schema {
 namespace {
 
 constexpr std::string_view kFolder = "migrations/";
-
-std::string sha256(std::string_view text) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr) != 1) {
-    throw Exception({.code = ErrorCode::kInternal, .message = "SHA-256 is not available"});
-  }
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
-  return out;
-}
 
 bool outside_transaction(std::string_view text) {
   while (text.starts_with("--")) {
@@ -64,7 +54,7 @@ Result<std::vector<Migration>> find_migrations(std::span<const EmbeddedFile> fil
       return misnamed(file.path);
     }
     const auto [at, added] = found.emplace(
-        number, Migration{number, std::string(name), file.text, sha256(file.text),
+        number, Migration{number, std::string(name), file.text, hex(sha256(file.text)),
                           !outside_transaction(file.text)});
     if (!added) {
       return Error{.code = ErrorCode::kConfiguration,

@@ -1,0 +1,92 @@
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "cli/bench_suite.h"
+#include "cli/command.h"
+#include "cli/stage_options.h"
+
+namespace lyceum::cli {
+namespace {
+
+struct Arguments {
+  InputArguments input;
+  BenchOptions bench;
+  std::string file;
+  bool keep = false;
+};
+
+Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& options,
+                                      ProgressLine& progress) {
+  std::vector<BenchRow> rows;
+  for (auto* part : {&bench_point_reads, &bench_operations, &bench_batch, &bench_load}) {
+    auto done = part(stage, options, progress, rows);
+    if (done.has_error()) return done.error();
+  }
+  auto done = bench_statistics(options, rows);
+  if (done.has_error()) return done.error();
+  return rows;
+}
+
+bool wrong(const std::vector<BenchRow>& rows) {
+  return std::ranges::any_of(rows, [](const BenchRow& row) { return row.mismatch.has_value(); });
+}
+
+int run_bench(Context& context, const Arguments& arguments) {
+  auto options = stage_options(context, arguments.input);
+  if (options.has_error()) return context.fail(options.error());
+  // The size at which the design states its budgets.
+  options->name = "bench";
+  options->scale.stories *= 5;
+  options->scale.sessions *= 3;
+  ProgressLine progress(context.err, context.terminal);
+  auto stage = prepare_stage(*options, progress);
+  if (stage.has_error()) return context.fail(stage.error());
+  auto rows = measure(*stage, arguments.bench, progress);
+  if (!arguments.keep) {
+    auto removed = remove_stage(*stage);
+    if (removed.has_error()) return context.fail(removed.error());
+  }
+  if (rows.has_error()) return context.fail(rows.error());
+
+  const auto document = rows_json(*rows);
+  if (!arguments.file.empty()) {
+    std::ofstream out(arguments.file);
+    out << document << '\n';
+    if (!out.flush()) {
+      return context.fail({.code = ErrorCode::kIo, .message = "cannot write " + arguments.file});
+    }
+  }
+  if (context.json) {
+    context.out << document << std::endl;
+  } else {
+    print_rows(context.out, *rows);
+  }
+  return wrong(*rows) ? kFailed : kDone;
+}
+
+}  // namespace
+
+Command bench() {
+  return {.path = "bench",
+          .summary = "Measure the budgets beside the other ways, on a private cluster",
+          .examples = "  lyceum bench\n"
+                      "  lyceum bench --out bench.json --rounds 9\n"
+                      "  lyceum bench --only point_reads,stories",
+          .declare = [](std::vector<Option>& options) -> Run {
+            auto arguments = std::make_shared<Arguments>();
+            declare_input(options, arguments->input);
+            options.push_back({"--out", "Also write the JSON document to this file",
+                               &arguments->file});
+            options.push_back({"--rounds", "Rounds of each comparison", &arguments->bench.rounds});
+            options.push_back({"--seconds", "Length of one side of a throughput round",
+                               &arguments->bench.seconds});
+            options.push_back({"--calls", "Calls of an operation on one side of a round",
+                               &arguments->bench.calls});
+            options.push_back({"--only", "Only ids that begin so", &arguments->bench.only});
+            options.push_back({"--keep", "Leave the cluster 'bench' running", &arguments->keep});
+            return [arguments](Context& context) { return run_bench(context, *arguments); };
+          }};
+}
+
+}  // namespace lyceum::cli

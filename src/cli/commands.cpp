@@ -1,0 +1,11 @@
+#include "cli/command.h"
+
+namespace lyceum::cli {
+
+std::vector<Command> commands() {
+  return {demo(),       bench(),        local_up(),     local_down(), local_status(),
+          local_psql(), migrate(),      load(),         index_plan(), index_apply(),
+          health(),     config_check(), config_show(),  completion(), manual()};
+}
+
+}  // namespace lyceum::cli

@@ -1,0 +1,55 @@
+#include "learning/scope.h"
+
+#include <fmt/format.h>
+
+#include "sql/statements.h"
+
+namespace lyceum::learning {
+
+using boost::asio::awaitable;
+
+pg::Target tuned(pg::Target target) {
+  auto options = std::string(target.get("options"));
+  if (!options.empty()) options += ' ';
+  target.set("options", options + "-c plan_cache_mode=force_generic_plan -c jit=off");
+  return target;
+}
+
+awaitable<Result<void>> check_isolation(pool::Pool& pool) {
+  const auto bound = co_await pool.execute(sql::learning::isolation, pg::Params{});
+  if (bound.has_error()) co_return bound.error();
+  if (bound->value<bool>()) co_return Result<void>{};
+  co_return Error{.code = ErrorCode::kConfiguration,
+                  .message = "the role in the connection string is not bound by row-level "
+                             "security: it would see the rows of every tenant",
+                  .hint = "connect as a role of its own: create role platform login password "
+                          "'...' in role lyceum_app",
+                  .node = pool.node()};
+}
+
+awaitable<Result<void>> check_tenant(const Scope& scope) {
+  const auto found = co_await scope.pool.execute(sql::learning::tenant_exists,
+                                                 pg::Params(scope.tenant), scope.call());
+  if (found.has_error()) co_return found.error();
+  if (found->value<bool>()) co_return Result<void>{};
+  co_return Error{.code = ErrorCode::kNotFound,
+                  .message = fmt::format("there is no tenant {}", to_string(scope.tenant)),
+                  .node = scope.pool.node()};
+}
+
+awaitable<Result<void>> check_learner(const Scope& scope, const Uuid& learner) {
+  const auto found = co_await scope.pool.execute(sql::learning::learner_exists,
+                                                 pg::Params(learner), scope.call());
+  if (found.has_error()) co_return found.error();
+  if (found->value<bool>()) co_return Result<void>{};
+  co_return Error{.code = ErrorCode::kNotFound,
+                  .message = fmt::format("tenant {} has no learner {}", to_string(scope.tenant),
+                                         to_string(learner)),
+                  .node = scope.pool.node()};
+}
+
+Error bad_input(std::string message, std::string hint) {
+  return {.code = ErrorCode::kBadInput, .message = std::move(message), .hint = std::move(hint)};
+}
+
+}  // namespace lyceum::learning

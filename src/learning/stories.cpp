@@ -1,0 +1,150 @@
+#include "learning/stories.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "learning/cursor.h"
+#include "sql/statements.h"
+
+namespace lyceum::learning {
+namespace {
+
+using boost::asio::awaitable;
+
+constexpr int kMostRows = 100;
+constexpr std::int64_t kMostSkipped = 100'000;
+constexpr std::size_t kLongestSearch = 200;
+constexpr std::array<std::string_view, 6> kLevels{"A1", "A2", "B1", "B2", "C1", "C2"};
+
+std::optional<Error> check(const StoriesRequest& request) {
+  if (request.limit < 1 || request.limit > kMostRows) {
+    return bad_input(fmt::format("limit {} is not within 1 to {}", request.limit, kMostRows));
+  }
+  if (request.offset < 0 || request.offset > kMostSkipped) {
+    return bad_input(fmt::format("offset {} is not within 0 to {}", request.offset, kMostSkipped),
+                     "page through with next_cursor");
+  }
+  if (request.cursor && request.offset != 0) {
+    return bad_input("cursor and offset exclude each other");
+  }
+  if (request.level && std::ranges::find(kLevels, *request.level) == kLevels.end()) {
+    return bad_input(fmt::format("level '{}' is none of A1, A2, B1, B2, C1, C2",
+                                 request.level->substr(0, 20)));
+  }
+  for (const auto& bound : {request.difficulty_min, request.difficulty_max}) {
+    if (bound && !std::isfinite(*bound)) return bad_input("a difficulty is not a number");
+  }
+  if (request.difficulty_min && request.difficulty_max &&
+      *request.difficulty_min > *request.difficulty_max) {
+    return bad_input("difficulty_min is above difficulty_max");
+  }
+  if (request.search) {
+    if (request.search->size() > kLongestSearch) {
+      return bad_input(fmt::format("search is longer than {} bytes", kLongestSearch));
+    }
+    if (request.search->find('\0') != std::string::npos) {
+      return bad_input("search holds a NUL character");
+    }
+  }
+  return std::nullopt;
+}
+
+// What a cursor is good for: everything that decides which rows a listing has and in what order.
+std::string listing_of(const Scope& scope, const StoriesRequest& request) {
+  return fmt::format("{}|{}|{}|{}|{}|{}", to_string(scope.tenant), request.level.value_or(""),
+                     request.difficulty_min.value_or(-1), request.difficulty_max.value_or(-1),
+                     request.learner ? to_string(*request.learner) : "",
+                     request.search.value_or(""));
+}
+
+struct Listing {
+  const Statement* statement;
+  pg::Params params;
+};
+
+Listing choose(const StoriesRequest& request, const std::optional<StoryPosition>& after) {
+  namespace statements = sql::learning;
+  pg::Params params;
+  params.add(request.difficulty_min).add(request.difficulty_max);
+  params.add(after ? std::optional(after->featured) : std::nullopt);
+  params.add(after ? std::optional(after->created_at) : std::nullopt);
+  params.add(after ? std::optional(after->id) : std::nullopt);
+  params.add(std::int32_t{request.limit + 1}).add(static_cast<std::int32_t>(request.offset));
+  const auto last_accessed = after ? after->last_accessed : std::nullopt;
+  if (request.search) {
+    params.add(request.learner).add(last_accessed).add(request.level).add(*request.search);
+    return {&statements::stories_search, std::move(params)};
+  }
+  if (request.learner) {
+    params.add(*request.learner).add(last_accessed);
+    if (!request.level) return {&statements::stories_page_progress, std::move(params)};
+    params.add(*request.level);
+    return {&statements::stories_page_progress_level, std::move(params)};
+  }
+  if (!request.level) return {&statements::stories_page, std::move(params)};
+  params.add(*request.level);
+  return {&statements::stories_page_level, std::move(params)};
+}
+
+awaitable<Result<std::int64_t>> count(const Scope& scope, const StoriesRequest& request) {
+  pg::Params params(request.difficulty_min, request.difficulty_max, request.level);
+  if (request.search) params.add(*request.search);
+  const auto& statement =
+      request.search ? sql::learning::stories_search_count : sql::learning::stories_count;
+  const auto rows = co_await scope.pool.execute(statement, params, scope.call());
+  if (rows.has_error()) co_return rows.error();
+  co_return rows->value<std::int64_t>();
+}
+
+}  // namespace
+
+awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request) {
+  if (auto error = check(request)) co_return *error;
+  const auto listing = listing_of(scope, request);
+  std::optional<StoryPosition> after;
+  if (request.cursor) {
+    after = decode_cursor(*request.cursor, listing);
+    if (!after) {
+      co_return bad_input("the cursor is none of this listing",
+                          "take next_cursor from a page with the same filters");
+    }
+  }
+
+  const auto wanted = choose(request, after);
+  auto rows = co_await scope.pool.execute(*wanted.statement, wanted.params, scope.call());
+  if (rows.has_error()) co_return rows.error();
+
+  StoriesPage page{.stories = rows->as<Story>()};
+  page.has_more = page.stories.size() > static_cast<std::size_t>(request.limit);
+  if (page.has_more) {
+    page.stories.pop_back();
+    const auto& last = page.stories.back();
+    page.next_cursor = encode_cursor(
+        {.featured = last.featured,
+         .last_accessed = request.learner ? last.last_accessed : std::nullopt,
+         .created_at = last.created_at,
+         .id = last.id},
+        listing);
+  }
+  if (request.include_total) {
+    auto total = co_await count(scope, request);
+    if (total.has_error()) co_return total.error();
+    page.total_count = *total;
+  }
+  if (page.stories.empty() && !request.cursor && request.offset == 0) {
+    if (auto known = co_await check_tenant(scope); known.has_error()) co_return known.error();
+  }
+  if (request.learner && std::ranges::none_of(page.stories, [](const Story& story) {
+        return story.last_accessed.has_value();
+      })) {
+    // Nothing opened: or nobody who could have.
+    auto known = co_await check_learner(scope, *request.learner);
+    if (known.has_error()) co_return known.error();
+  }
+  co_return page;
+}
+
+}  // namespace lyceum::learning

@@ -1,0 +1,38 @@
+#include "learning/vocabulary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sql/statements.h"
+
+namespace lyceum::learning {
+
+using boost::asio::awaitable;
+
+awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendations(
+    Scope scope, VocabularyRequest request) {
+  constexpr int kMostWords = 200;
+  if (request.limit < 1 || request.limit > kMostWords) {
+    co_return bad_input(fmt::format("limit {} is not within 1 to {}", request.limit, kMostWords));
+  }
+  const auto rows = co_await scope.pool.execute(
+      sql::learning::vocabulary_recommendations,
+      pg::Params(request.learner, std::int32_t{request.limit}, request.present,
+                 request.time_zone),
+      scope.call());
+  if (rows.has_error()) {
+    auto error = rows.error();
+    if (error.sqlstate == "22023") error.code = ErrorCode::kBadInput;  // unknown time zone
+    co_return error;
+  }
+  auto words = rows->as<VocabularyRecommendation>();
+  if (std::ranges::none_of(words, [](const auto& word) { return word.review_count > 0; })) {
+    // Nothing learnt: or nobody who could have.
+    auto known = co_await check_learner(scope, request.learner);
+    if (known.has_error()) co_return known.error();
+  }
+  co_return words;
+}
+
+}  // namespace lyceum::learning
