@@ -164,7 +164,7 @@ Result<Catalogue> embedded_catalogue(std::string_view profile) {
 
 std::string rolling_literal(Date date, std::string_view type) {
   const std::chrono::year_month_day day(date);
-  const auto text =
+  auto text =
       fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
                   static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
   if (type == "timestamptz") return text + " 00:00:00+00";
