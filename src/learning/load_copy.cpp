@@ -1,8 +1,7 @@
 #include "learning/load_copy.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
 
 namespace lyceum::learning::load {
 namespace {
@@ -90,11 +89,11 @@ std::string value(const pg::Rows& rows, int row, int column) {
 
 asio::awaitable<Result<Preparation>> prepare(pg::Connection& connection, const std::string& table,
                                              ForeignKeys keys) {
-  auto asked = co_await connection.script(fmt::format(
-      "BEGIN; SELECT row_security_active('{0}'); "
-      "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
-      "WHERE conrelid = '{0}'::regclass AND contype = 'f' ORDER BY conname",
-      table));
+  auto asked = co_await connection.script(
+      fmt::format("BEGIN; SELECT row_security_active('{0}'); "
+                  "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
+                  "WHERE conrelid = '{0}'::regclass AND contype = 'f' ORDER BY conname",
+                  table));
   if (asked.has_error()) co_return asked.error();
   const auto& answers = *asked;
   Preparation out;
@@ -106,8 +105,8 @@ asio::awaitable<Result<Preparation>> prepare(pg::Connection& connection, const s
     for (int i = 0; i < answers[2].size(); ++i) {
       const auto name = value(answers[2], i, 0);
       out.before += fmt::format("ALTER TABLE {} DROP CONSTRAINT {};", table, name);
-      out.after += fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {};", table, name,
-                               value(answers[2], i, 1));
+      out.after +=
+          fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {};", table, name, value(answers[2], i, 1));
     }
   }
   if (!out.before.empty()) {
@@ -147,8 +146,9 @@ asio::awaitable<Result<std::uint64_t>> copy_table(std::shared_ptr<pg::Connection
     auto error = committed.error();
     if (error.may_have_taken_effect) {
       error.code = ErrorCode::kInDoubt;
-      error.message = fmt::format("{} rows of {} were sent, and whether they are stored is not known: {}",
-                                  meter.rows(), table, error.message);
+      error.message =
+          fmt::format("{} rows of {} were sent, and whether they are stored is not known: {}",
+                      meter.rows(), table, error.message);
       error.hint = "count the rows of the table before loading again";
       co_return error;
     }

@@ -31,13 +31,14 @@ enum class ForeignKeys {
 // Loads all rows of a source by binary COPY, in one transaction of its own: after an error nothing
 // of it is stored. The error says the table, how many rows had been sent, and the server's reason.
 //
-// COPY refuses tables with row-level security that holds for the role (0A000), and ours is forced on
-// the owner too. Where that is so, force is lifted and put back within the transaction; it holds the
-// table's lock, so nobody ever reads the table without it. The role has to be a member of the
+// COPY refuses tables with row-level security that holds for the role (0A000), and ours is forced
+// on the owner too. Where that is so, force is lifted and put back within the transaction; it holds
+// the table's lock, so nobody ever reads the table without it. The role has to be a member of the
 // table's owner.
 //
-// With ForeignKeys::at_end the table's foreign keys are dropped and made again, checked, in the same
-// transaction: as sound, several times as fast, and it locks the tables referred to until the end.
+// With ForeignKeys::at_end the table's foreign keys are dropped and made again, checked, in the
+// same transaction: as sound, several times as fast, and it locks the tables referred to until the
+// end.
 //
 // The connection must be idle, outside of a transaction.
 [[nodiscard]] boost::asio::awaitable<Result<std::uint64_t>> copy_table(

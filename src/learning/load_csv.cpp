@@ -1,8 +1,7 @@
 #include "learning/load_csv.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace lyceum::learning::load {
 

@@ -14,9 +14,9 @@ namespace lyceum::learning::load {
 void write_csv(std::string& out, const std::vector<std::string>& fields);
 
 // The records of a CSV file as in RFC 4180: commas, fields in double quotes that may hold commas,
-// newlines and doubled quotes. Lines may end in "\r\n" or "\n". A quote within an unquoted field, text
-// after a closing quote and a quote that never closes are errors. Empty lines are skipped where
-// records have several fields. One record takes at most kMaxLineBytes.
+// newlines and doubled quotes. Lines may end in "\r\n" or "\n". A quote within an unquoted field,
+// text after a closing quote and a quote that never closes are errors. Empty lines are skipped
+// where records have several fields. One record takes at most kMaxLineBytes.
 class CsvReader {
  public:
   [[nodiscard]] static Result<CsvReader> open(const std::string& file);

@@ -12,13 +12,17 @@ constexpr double kFirst = 0.5;
 constexpr double kWidth = 0.75;
 constexpr std::uint32_t kLongWord = 6;
 
-int rank(Cefr level) { return static_cast<int>(level); }
+int rank(Cefr level) {
+  return static_cast<int>(level);
+}
 
 bool is_letter(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0xC3;
 }
 
-bool starts_character(unsigned char c) { return (c & 0xC0U) != 0x80U; }
+bool starts_character(unsigned char c) {
+  return (c & 0xC0U) != 0x80U;
+}
 
 bool joins(std::string_view next) {
   if (next.empty()) return false;
@@ -28,7 +32,9 @@ bool joins(std::string_view next) {
 
 }  // namespace
 
-std::string_view name_of(Cefr level) { return kNames[static_cast<std::size_t>(level)]; }
+std::string_view name_of(Cefr level) {
+  return kNames[static_cast<std::size_t>(level)];
+}
 
 std::optional<Cefr> parse_cefr(std::string_view name) {
   const auto found = std::find(kNames.begin(), kNames.end(), name);
@@ -36,7 +42,9 @@ std::optional<Cefr> parse_cefr(std::string_view name) {
   return static_cast<Cefr>(found - kNames.begin());
 }
 
-double difficulty_of(Cefr level) { return kFirst + kWidth * rank(level); }
+double difficulty_of(Cefr level) {
+  return kFirst + kWidth * rank(level);
+}
 
 Cefr level_of(double difficulty) {
   const double band = std::floor((difficulty - kFirst + kWidth / 2) / kWidth);
@@ -56,9 +64,9 @@ double clamp_to(Cefr level, double difficulty) {
 
 Readability readability_of(std::string_view text) {
   Readability out;
-  std::uint32_t letters = 0;   // of the word we are in
-  bool open = false;           // words since the last end of a sentence
-  bool line_empty = false;     // nothing but blanks since the last newline
+  std::uint32_t letters = 0;  // of the word we are in
+  bool open = false;          // words since the last end of a sentence
+  bool line_empty = false;    // nothing but blanks since the last newline
   const auto end_word = [&] {
     if (letters == 0) return;
     ++out.words;
@@ -107,8 +115,7 @@ Readability readability_of(std::string_view text) {
   if (out.words == 0) return out;
   const double words = out.words;
   out.lix = words / std::max<std::uint32_t>(out.sentences, 1) + 100.0 * out.long_words / words;
-  out.difficulty =
-      std::clamp(std::round((out.lix - 4.0) * 10.0) / 100.0, 0.0, kMaxDifficulty);
+  out.difficulty = std::clamp(std::round((out.lix - 4.0) * 10.0) / 100.0, 0.0, kMaxDifficulty);
   return out;
 }
 

@@ -34,8 +34,8 @@ struct Readability {
   double difficulty = 0;         // (lix - 4) / 10, within 0 to 5, two decimals
 };
 
-// The measure is LIX (C.-H. Björnsson, Läsbarhet, 1968). The straight line from LIX to difficulty was
-// laid through the graded stories in data/: there it puts each within one level of its author's
+// The measure is LIX (C.-H. Björnsson, Läsbarhet, 1968). The straight line from LIX to difficulty
+// was laid through the graded stories in data/: there it puts each within one level of its author's
 // grade. Depends on the text alone.
 [[nodiscard]] Readability readability_of(std::string_view text);
 

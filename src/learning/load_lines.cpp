@@ -1,10 +1,9 @@
 #include "learning/load_lines.h"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
+#include <sys/stat.h>
 
 namespace lyceum::learning::load {
 namespace {
@@ -69,7 +68,7 @@ Result<LineReader> LineReader::open(const std::string& file, std::size_t max_lin
   std::FILE* stream = std::fopen(file.c_str(), "rbe");
   if (stream == nullptr) return io_error("open", file, errno);
   LineReader reader(file, stream, max_line_bytes);
-  struct stat status {};
+  struct stat status{};
   if (fstat(fileno(stream), &status) != 0) return io_error("open", file, errno);
   if (S_ISDIR(status.st_mode)) return io_error("read", file, EISDIR);
   return reader;

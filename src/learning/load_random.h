@@ -19,8 +19,8 @@ enum class Stream : std::uint64_t {
   kAttempt = 9,
 };
 
-// The finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
-// 2014): a bijection of 64 bits in which each input bit changes half of the output's.
+// The finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+// generators", 2014): a bijection of 64 bits in which each input bit changes half of the output's.
 [[nodiscard]] constexpr std::uint64_t mix(std::uint64_t value) {
   value = (value ^ (value >> 30U)) * 0xBF58476D1CE4E5B9U;
   value = (value ^ (value >> 27U)) * 0x94D049BB133111EBU;

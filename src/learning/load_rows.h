@@ -9,8 +9,8 @@
 #include "base/uuid.h"
 #include "pg/types.h"
 
-// One struct a table of the platform: members are columns, of the same names and types, in the order
-// in which they are copied. Members point to static storage where they are string_view.
+// One struct a table of the platform: members are columns, of the same names and types, in the
+// order in which they are copied. Members point to static storage where they are string_view.
 
 namespace lyceum::learning::load {
 
@@ -137,25 +137,29 @@ struct EventRow {
 };
 
 BOOST_DESCRIBE_STRUCT(TenantRow, (), (id, name, time_zone, created_at))
-BOOST_DESCRIBE_STRUCT(UserRow, (), (tenant_id, id, email, time_zone, is_active, last_login_at,
-                                    created_at, updated_at))
-BOOST_DESCRIBE_STRUCT(VocabularyRow, (), (id, word, part_of_speech, definition, level,
-                                          difficulty_level, frequency, created_at))
-BOOST_DESCRIBE_STRUCT(StoryRow, (), (tenant_id, id, title, content, level, difficulty_score,
-                                     estimated_duration, thumbnail_url, view_count, featured,
-                                     published, created_at, updated_at, author, illustrator,
-                                     translator, licence, source))
-BOOST_DESCRIBE_STRUCT(ProgressRow, (), (tenant_id, user_id, story_id, completion_percentage,
-                                        time_spent, last_accessed, created_at, updated_at))
-BOOST_DESCRIBE_STRUCT(VocabularyProgressRow, (), (tenant_id, user_id, vocabulary_id, mastery_level,
-                                                  review_count, last_reviewed, next_review_date,
-                                                  created_at, updated_at))
-BOOST_DESCRIBE_STRUCT(ExerciseRow, (), (tenant_id, id, story_id, exercise_type, difficulty_level,
-                                        question, answer, created_at))
-BOOST_DESCRIBE_STRUCT(SessionRow, (), (tenant_id, id, user_id, started_at, completed_at,
-                                       duration_minutes))
+BOOST_DESCRIBE_STRUCT(UserRow, (),
+                      (tenant_id, id, email, time_zone, is_active, last_login_at, created_at,
+                       updated_at))
+BOOST_DESCRIBE_STRUCT(VocabularyRow, (),
+                      (id, word, part_of_speech, definition, level, difficulty_level, frequency,
+                       created_at))
+BOOST_DESCRIBE_STRUCT(StoryRow, (),
+                      (tenant_id, id, title, content, level, difficulty_score, estimated_duration,
+                       thumbnail_url, view_count, featured, published, created_at, updated_at,
+                       author, illustrator, translator, licence, source))
+BOOST_DESCRIBE_STRUCT(ProgressRow, (),
+                      (tenant_id, user_id, story_id, completion_percentage, time_spent,
+                       last_accessed, created_at, updated_at))
+BOOST_DESCRIBE_STRUCT(VocabularyProgressRow, (),
+                      (tenant_id, user_id, vocabulary_id, mastery_level, review_count,
+                       last_reviewed, next_review_date, created_at, updated_at))
+BOOST_DESCRIBE_STRUCT(ExerciseRow, (),
+                      (tenant_id, id, story_id, exercise_type, difficulty_level, question, answer,
+                       created_at))
+BOOST_DESCRIBE_STRUCT(SessionRow, (),
+                      (tenant_id, id, user_id, started_at, completed_at, duration_minutes))
 BOOST_DESCRIBE_STRUCT(AttemptRow, (), (tenant_id, id, user_id, exercise_id, is_correct, created_at))
-BOOST_DESCRIBE_STRUCT(EventRow, (), (tenant_id, id, user_id, session_id, event_type, payload,
-                                     created_at))
+BOOST_DESCRIBE_STRUCT(EventRow, (),
+                      (tenant_id, id, user_id, session_id, event_type, payload, created_at))
 
 }  // namespace lyceum::learning::load

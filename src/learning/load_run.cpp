@@ -46,11 +46,11 @@ asio::awaitable<Result<void>> make_room(pg::Connection& connection, bool replace
   if (found.has_error()) co_return explain(found.error(), "looking at the tables failed");
   const auto& rows = found->back();
   if (!rows.empty()) {
-    co_return Error{.code = ErrorCode::kConflict,
-                    .message = fmt::format("{} already holds rows, and nothing was loaded",
-                                           rows[0].bytes(0)),
-                    .hint = "load into an empty database, or replace what is there",
-                    .node = connection.node()};
+    co_return Error{
+        .code = ErrorCode::kConflict,
+        .message = fmt::format("{} already holds rows, and nothing was loaded", rows[0].bytes(0)),
+        .hint = "load into an empty database, or replace what is there",
+        .node = connection.node()};
   }
   co_return Result<void>{};
 }
@@ -110,11 +110,11 @@ asio::awaitable<Result<void>> finish_load(std::shared_ptr<pg::Connection> connec
     if (report) report({.table = table});
     const auto begun = std::chrono::steady_clock::now();
     // Who may not vacuum is told so by an empty answer here, where VACUUM would only warn.
-    auto done = co_await connection->script(fmt::format(
-        "SELECT pg_has_role(c.relowner, 'USAGE') OR pg_has_role(d.datdba, 'USAGE') "
-        "FROM pg_class c, pg_database d "
-        "WHERE c.oid = '{}'::regclass AND d.datname = current_database()",
-        table));
+    auto done = co_await connection->script(
+        fmt::format("SELECT pg_has_role(c.relowner, 'USAGE') OR pg_has_role(d.datdba, 'USAGE') "
+                    "FROM pg_class c, pg_database d "
+                    "WHERE c.oid = '{}'::regclass AND d.datname = current_database()",
+                    table));
     if (done.has_error()) co_return explain(done.error(), fmt::format("vacuuming {}", table));
     if (done->back().empty() || done->back()[0].bytes(0) != "t") {
       co_return Error{.code = ErrorCode::kSql,

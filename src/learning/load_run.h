@@ -40,9 +40,9 @@ struct LoadReport {
 [[nodiscard]] Result<School> read_school(const LoadOptions& options, LoadReport& report);
 
 // Loads everything: both files are read whole before the first row is sent, so that a malformed one
-// leaves the database as it was; then table by table, each in a transaction of its own. Where a table
-// fails, those before it stay, and replace = true starts anew. Without replace a database that
-// already has rows in these tables is refused (kConflict).
+// leaves the database as it was; then table by table, each in a transaction of its own. Where a
+// table fails, those before it stay, and replace = true starts anew. Without replace a database
+// that already has rows in these tables is refused (kConflict).
 //
 // The connection must be idle, outside of a transaction, and its role a superuser or a member of
 // lyceum_owner. Ends with finish_load() still to be called.

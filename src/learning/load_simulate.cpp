@@ -1,12 +1,11 @@
 #include "learning/load_simulate.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/uuid/name_generator_sha1.hpp>
 #include <chrono>
 #include <cmath>
+#include <fmt/format.h>
 #include <limits>
 #include <numeric>
 #include <tuple>
@@ -27,54 +26,58 @@ struct Zone {
   minutes offset;
 };
 constexpr std::array kZones{
-    Zone{"Europe/Berlin", minutes(60)},         Zone{"America/New_York", minutes(-300)},
-    Zone{"Asia/Kolkata", minutes(330)},         Zone{"America/Sao_Paulo", minutes(-180)},
-    Zone{"Africa/Lagos", minutes(60)},          Zone{"Asia/Tokyo", minutes(540)},
-    Zone{"Europe/London", minutes(0)},          Zone{"America/Los_Angeles", minutes(-480)},
-    Zone{"Africa/Nairobi", minutes(180)},       Zone{"Asia/Jakarta", minutes(420)},
-    Zone{"Australia/Sydney", minutes(600)},     Zone{"America/Mexico_City", minutes(-360)},
-    Zone{"Asia/Kathmandu", minutes(345)},       Zone{"Europe/Warsaw", minutes(60)},
-    Zone{"Pacific/Auckland", minutes(720)},     Zone{"America/St_Johns", minutes(-210)},
-    Zone{"Asia/Tashkent", minutes(300)},        Zone{"UTC", minutes(0)},
+    Zone{"Europe/Berlin", minutes(60)},     Zone{"America/New_York", minutes(-300)},
+    Zone{"Asia/Kolkata", minutes(330)},     Zone{"America/Sao_Paulo", minutes(-180)},
+    Zone{"Africa/Lagos", minutes(60)},      Zone{"Asia/Tokyo", minutes(540)},
+    Zone{"Europe/London", minutes(0)},      Zone{"America/Los_Angeles", minutes(-480)},
+    Zone{"Africa/Nairobi", minutes(180)},   Zone{"Asia/Jakarta", minutes(420)},
+    Zone{"Australia/Sydney", minutes(600)}, Zone{"America/Mexico_City", minutes(-360)},
+    Zone{"Asia/Kathmandu", minutes(345)},   Zone{"Europe/Warsaw", minutes(60)},
+    Zone{"Pacific/Auckland", minutes(720)}, Zone{"America/St_Johns", minutes(-210)},
+    Zone{"Asia/Tashkent", minutes(300)},    Zone{"UTC", minutes(0)},
 };
 
 constexpr std::array<std::string_view, 40> kAdjectives{
-    "Quiet",   "Golden",  "Hidden",  "Crooked", "Patient", "Silver",  "Borrowed", "Sleepy",
-    "Hungry",  "Painted", "Broken",  "Winter",  "Curious", "Empty",   "Stubborn", "Paper",
-    "Distant", "Brave",   "Copper",  "Wandering", "Foggy", "Singing", "Little",   "Forgotten",
-    "Secret",  "Velvet",  "Honest",  "Midnight", "Clever", "Salty",   "Gentle",   "Thirsty",
-    "Double",  "Wooden",  "Shining", "Nervous", "Ancient", "Restless", "Scarlet", "Last"};
+    "Quiet",   "Golden",  "Hidden",  "Crooked",   "Patient", "Silver",   "Borrowed", "Sleepy",
+    "Hungry",  "Painted", "Broken",  "Winter",    "Curious", "Empty",    "Stubborn", "Paper",
+    "Distant", "Brave",   "Copper",  "Wandering", "Foggy",   "Singing",  "Little",   "Forgotten",
+    "Secret",  "Velvet",  "Honest",  "Midnight",  "Clever",  "Salty",    "Gentle",   "Thirsty",
+    "Double",  "Wooden",  "Shining", "Nervous",   "Ancient", "Restless", "Scarlet",  "Last"};
 constexpr std::array<std::string_view, 40> kThings{
-    "Lantern",  "Ladder",   "Kettle",  "Compass", "Umbrella", "Bridge",   "Teapot",  "Suitcase",
-    "Orchard",  "Bicycle",  "Whistle", "Mirror",  "Blanket",  "Telescope", "Pencil", "Button",
-    "Harbour",  "Staircase", "Violin", "Window",  "Parrot",   "Letter",   "Garden",  "Ticket",
-    "Mountain", "Sailor",   "Baker",   "Fox",     "Tortoise", "Neighbour", "Clock",  "Market",
-    "Puppet",   "River",    "Goat",    "Recipe",  "Island",   "Tower",    "Shadow",  "Drum"};
+    "Lantern",  "Ladder",    "Kettle",  "Compass", "Umbrella", "Bridge",    "Teapot", "Suitcase",
+    "Orchard",  "Bicycle",   "Whistle", "Mirror",  "Blanket",  "Telescope", "Pencil", "Button",
+    "Harbour",  "Staircase", "Violin",  "Window",  "Parrot",   "Letter",    "Garden", "Ticket",
+    "Mountain", "Sailor",    "Baker",   "Fox",     "Tortoise", "Neighbour", "Clock",  "Market",
+    "Puppet",   "River",     "Goat",    "Recipe",  "Island",   "Tower",     "Shadow", "Drum"};
 constexpr std::array<std::string_view, 48> kPlaces{
-    "Alderwick",  "Brindle Bay",  "Cornholm",   "Dunmarrow",  "Eastlin",     "Fennbridge",
-    "Gorsehill",  "Hartlow",      "Inverleck",  "Juniper End", "Kestrel Point", "Lindenau",
-    "Marrowfield", "Nettlecombe", "Oakhaven",   "Pellworm",   "Quillan",     "Rookstead",
-    "Saltmere",   "Thistledown",  "Umberleigh", "Vellacott",  "Whinmoor",    "Yarrowby",
-    "Ashgrove",   "Birchwater",   "Cloverley",  "Drakefoot",  "Elmsworth",   "Foxglove Row",
-    "Greenhithe Cross", "Hollowell", "Islemouth", "Jackdaw Hill", "Kingsferry", "Larkspur",
-    "Millrace",   "Northwater",   "Otterburn Green", "Plumstead Vale", "Quarry Lane", "Ravensmoor",
-    "Sparrowgate", "Tidewater",   "Upper Wend", "Violet Hill", "Westering",  "Zephyr Bay"};
+    "Alderwick",        "Brindle Bay", "Cornholm",    "Dunmarrow",       "Eastlin",
+    "Fennbridge",       "Gorsehill",   "Hartlow",     "Inverleck",       "Juniper End",
+    "Kestrel Point",    "Lindenau",    "Marrowfield", "Nettlecombe",     "Oakhaven",
+    "Pellworm",         "Quillan",     "Rookstead",   "Saltmere",        "Thistledown",
+    "Umberleigh",       "Vellacott",   "Whinmoor",    "Yarrowby",        "Ashgrove",
+    "Birchwater",       "Cloverley",   "Drakefoot",   "Elmsworth",       "Foxglove Row",
+    "Greenhithe Cross", "Hollowell",   "Islemouth",   "Jackdaw Hill",    "Kingsferry",
+    "Larkspur",         "Millrace",    "Northwater",  "Otterburn Green", "Plumstead Vale",
+    "Quarry Lane",      "Ravensmoor",  "Sparrowgate", "Tidewater",       "Upper Wend",
+    "Violet Hill",      "Westering",   "Zephyr Bay"};
 constexpr std::array<std::string_view, 32> kFirstNames{
-    "amara", "bela",  "chidi", "daria", "emil",  "farah", "goran", "hana",  "ivo",  "jaya", "kofi",
-    "lena",  "mateo", "noor",  "olga",  "paulo", "qing",  "rosa",  "samir", "tuva", "umar", "vera",
-    "wanda", "ximena", "yusuf", "zofia", "anil", "birgit", "carlos", "duc", "esther", "fatou"};
+    "amara", "bela",  "chidi", "daria",  "emil",   "farah", "goran",  "hana",
+    "ivo",   "jaya",  "kofi",  "lena",   "mateo",  "noor",  "olga",   "paulo",
+    "qing",  "rosa",  "samir", "tuva",   "umar",   "vera",  "wanda",  "ximena",
+    "yusuf", "zofia", "anil",  "birgit", "carlos", "duc",   "esther", "fatou"};
 
-constexpr std::array<std::string_view, 5> kExerciseTypes{
-    "multiple_choice", "fill_in_the_blank", "matching", "true_false", "listening"};
-constexpr std::array<std::string_view, 6> kEventTypes{"page_turned",  "word_looked_up",
-                                                      "audio_played", "bookmark_set",
-                                                      "story_rated",  "hint_shown"};
+constexpr std::array<std::string_view, 5> kExerciseTypes{"multiple_choice", "fill_in_the_blank",
+                                                         "matching", "true_false", "listening"};
+constexpr std::array<std::string_view, 6> kEventTypes{
+    "page_turned", "word_looked_up", "audio_played", "bookmark_set", "story_rated", "hint_shown"};
 
 // So many days until the next review after so many successes: each about double the one before.
 constexpr std::array<int, 9> kReviewDays{1, 2, 4, 8, 16, 32, 60, 120, 180};
 
-// Splits total over shares in proportion, none above its cap. The sum of the caps is at least total.
-std::vector<std::uint32_t> distribute(std::uint64_t total, const std::vector<std::uint64_t>& weights,
+// Splits total over shares in proportion, none above its cap. The sum of the caps is at least
+// total.
+std::vector<std::uint32_t> distribute(std::uint64_t total,
+                                      const std::vector<std::uint64_t>& weights,
                                       const std::vector<std::uint64_t>& caps) {
   std::vector<std::uint32_t> out(weights.size(), 0);
   std::uint64_t left = total;
@@ -172,12 +175,13 @@ Uuid vocabulary_id(const Word& word) {
 Scale Scale::demo(double factor) {
   factor = std::clamp(factor, 1e-9, 10'000.0);
   const auto times = [factor](std::uint64_t count) {
-    return static_cast<std::uint64_t>(std::max(1.0, std::round(static_cast<double>(count) * factor)));
+    return static_cast<std::uint64_t>(
+        std::max(1.0, std::round(static_cast<double>(count) * factor)));
   };
   Scale out;
-  for (auto* count : {&out.tenants, &out.learners, &out.stories, &out.progress,
-                      &out.vocabulary_progress, &out.sessions, &out.events, &out.exercises,
-                      &out.attempts}) {
+  for (auto* count :
+       {&out.tenants, &out.learners, &out.stories, &out.progress, &out.vocabulary_progress,
+        &out.sessions, &out.events, &out.exercises, &out.attempts}) {
     *count = times(*count);
   }
   return out;
@@ -195,16 +199,17 @@ int School::Learner::active_days() const {
 Result<School> School::make(std::uint64_t seed, const Scale& scale, std::vector<StoryText> texts,
                             std::vector<Word> words, Timestamp as_of) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 32U;
-  for (const auto count : {scale.learners, scale.stories, scale.progress, scale.sessions,
-                           scale.events, scale.exercises, scale.attempts,
-                           scale.vocabulary_progress}) {
+  for (const auto count :
+       {scale.learners, scale.stories, scale.progress, scale.sessions, scale.events,
+        scale.exercises, scale.attempts, scale.vocabulary_progress}) {
     if (count >= kMost) return refuse(fmt::format("{} rows of one kind are too many", count));
   }
   if (texts.empty()) return refuse("there is no story to make libraries from");
   if (scale.tenants == 0) return refuse("a simulation needs a tenant");
   if (scale.learners < scale.tenants || scale.stories < scale.tenants) {
-    return refuse(fmt::format("{} tenants need as many learners and stories, and there are {} and {}",
-                              scale.tenants, scale.learners, scale.stories));
+    return refuse(
+        fmt::format("{} tenants need as many learners and stories, and there are {} and {}",
+                    scale.tenants, scale.learners, scale.stories));
   }
   if (scale.attempts > 0 && scale.exercises == 0) return refuse("attempts need exercises");
 
@@ -229,7 +234,8 @@ Result<School> School::make(std::uint64_t seed, const Scale& scale, std::vector<
   // Sizes of tenants fall like 1/(n+2), those of their libraries more gently; everybody has one.
   const auto split = [&scale](std::uint64_t total, std::uint64_t shift) {
     std::vector<std::uint64_t> weights, caps(scale.tenants, total);
-    for (std::uint64_t i = 0; i < scale.tenants; ++i) weights.push_back(1'000'000'000 / (i + shift));
+    for (std::uint64_t i = 0; i < scale.tenants; ++i)
+      weights.push_back(1'000'000'000 / (i + shift));
     const auto parts = distribute(total - scale.tenants, weights, caps);
     std::vector<std::uint64_t> first{0};
     for (const auto part : parts) first.push_back(first.back() + part + 1);
@@ -248,26 +254,29 @@ Result<School> School::make(std::uint64_t seed, const Scale& scale, std::vector<
       const auto range = out.learners_of(tenant);
       for (auto number = range.first; number < range.last; ++number) {
         // Who reads much need not be who reviews much.
-        const auto taste = 8 + mix(seed ^ mix(number * 16 + static_cast<std::uint64_t>(stream))) % 16;
+        const auto taste =
+            8 + mix(seed ^ mix(number * 16 + static_cast<std::uint64_t>(stream))) % 16;
         weights[number] = cap > 0 ? out.learner(number).weight * taste : 0;
         caps[number] = cap;
         room += cap;
       }
     }
     if (room < total) {
-      return refuse(fmt::format("{} rows of {} do not fit: at most {} pairs exist", total, what, room));
+      return refuse(
+          fmt::format("{} rows of {} do not fit: at most {} pairs exist", total, what, room));
     }
     return distribute(total, weights, caps);
   };
   const auto any = [&](std::uint64_t total) { return [total](std::uint64_t) { return total; }; };
-  const auto fill = [](std::vector<std::uint32_t>& into, Result<std::vector<std::uint32_t>> from)
-      -> std::optional<Error> {
+  const auto fill = [](std::vector<std::uint32_t>& into,
+                       Result<std::vector<std::uint32_t>> from) -> std::optional<Error> {
     if (!from) return from.error();
     into = std::move(*from);
     return std::nullopt;
   };
   const auto library = [&](std::uint64_t tenant) { return out.stories_of(tenant).size(); };
-  if (auto e = fill(out.progress_, spread(scale.progress, Stream::kProgress, library, "progress"))) {
+  if (auto e =
+          fill(out.progress_, spread(scale.progress, Stream::kProgress, library, "progress"))) {
     return *e;
   }
   if (auto e = fill(out.vocabulary_progress_,
@@ -275,11 +284,12 @@ Result<School> School::make(std::uint64_t seed, const Scale& scale, std::vector<
                            any(out.words_.size()), "vocabulary progress"))) {
     return *e;
   }
-  if (auto e = fill(out.sessions_, spread(scale.sessions, Stream::kSession, any(scale.sessions),
-                                          "sessions"))) {
+  if (auto e = fill(out.sessions_,
+                    spread(scale.sessions, Stream::kSession, any(scale.sessions), "sessions"))) {
     return *e;
   }
-  if (auto e = fill(out.events_, spread(scale.events, Stream::kEvent, any(scale.events), "events"))) {
+  if (auto e =
+          fill(out.events_, spread(scale.events, Stream::kEvent, any(scale.events), "events"))) {
     return *e;
   }
   const auto tries = [&](std::uint64_t tenant) {
@@ -353,12 +363,13 @@ Timestamp School::bounded(Timestamp time, Timestamp earliest) const {
   return std::max(std::min(time, as_of_), std::min(earliest, as_of_));
 }
 
-// A moment of the learner's day, so many days before today's; one that is still to come moves to the
-// day before.
+// A moment of the learner's day, so many days before today's; one that is still to come moves to
+// the day before.
 Timestamp School::moment(Draws& draws, const Learner& learner, int days_ago) const {
   const auto offset = kZones[learner.zone].offset;
   const auto today = std::chrono::floor<days>(as_of_ + offset);
-  Timestamp out = today - days(days_ago) + time_of_day(draws) + milliseconds(draws.below(60'000)) - offset;
+  Timestamp out =
+      today - days(days_ago) + time_of_day(draws) + milliseconds(draws.below(60'000)) - offset;
   if (out > as_of_) out -= days(1);
   return out;
 }
@@ -494,8 +505,8 @@ ExerciseRow School::exercise(std::uint64_t number) const {
   out.exercise_type = pick(kExerciseTypes, draws.next());
   out.difficulty_level = quarter_in(text.level, text.difficulty, draws.between(-1, 1));
   const auto page = draws.below(text.pages.size());
-  out.question = fmt::format("Page {} of \"{}\": what does it say about the {}?", page + 1, text.title,
-                             text.title.substr(text.title.find_last_of(' ') + 1));
+  out.question = fmt::format("Page {} of \"{}\": what does it say about the {}?", page + 1,
+                             text.title, text.title.substr(text.title.find_last_of(' ') + 1));
   out.answer = fmt::format("{}", pick(kThings, draws.next()));
   out.created_at = bounded(story_created(story_number) + seconds(draws.below(30 * 86'400)),
                            story_created(story_number));
@@ -513,8 +524,8 @@ void School::progress(std::uint64_t number, std::vector<ProgressRow>& out) const
   Draws draws(seed_, Stream::kProgress, number);
   Chosen chosen(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    // A text of about the learner's level, a fifth of the library up or down; among its versions the
-    // first ones are the popular ones.
+    // A text of about the learner's level, a fifth of the library up or down; among its versions
+    // the first ones are the popular ones.
     const auto centre = static_cast<std::int64_t>(who.ability * texts / 1000);
     const auto reach = static_cast<std::int64_t>(texts / 5 + 1);
     const auto near = centre + draws.between(-reach, reach);
@@ -532,8 +543,8 @@ void School::progress(std::uint64_t number, std::vector<ProgressRow>& out) const
     const auto span = static_cast<std::uint64_t>(who.active_days());
     const auto begun = static_cast<int>(draws.below(span));
     const auto last = static_cast<int>(draws.low_below(static_cast<std::uint64_t>(begun) + 1));
-    row.created_at = bounded(moment(draws, who, who.lapsed + begun),
-                             std::max(joined, story_created(story)));
+    row.created_at =
+        bounded(moment(draws, who, who.lapsed + begun), std::max(joined, story_created(story)));
     row.last_accessed = bounded(moment(draws, who, who.lapsed + begun - last), row.created_at);
     row.updated_at = row.last_accessed;
     out.push_back(row);
@@ -564,7 +575,8 @@ void School::vocabulary_progress(std::uint64_t number,
     if (!draws.chance(60)) {
       row.review_count = 1 + static_cast<std::int32_t>(draws.low_below(12));
       // Mastery in 64ths: exact in binary.
-      const auto mastery = std::clamp<std::int64_t>(row.review_count * 6 + draws.between(-10, 14), 0, 64);
+      const auto mastery =
+          std::clamp<std::int64_t>(row.review_count * 6 + draws.between(-10, 14), 0, 64);
       row.mastery_level = static_cast<double>(mastery) / 64;
       const auto since = static_cast<int>(draws.low_below(static_cast<std::uint64_t>(met) + 1));
       row.last_reviewed = bounded(moment(draws, who, who.lapsed + since), row.created_at);
@@ -583,8 +595,8 @@ void School::sessions(std::uint64_t number, std::vector<SessionRow>& out) const 
   const auto joined = user(number).created_at;
   const auto window = static_cast<std::uint64_t>(who.active_days());
   Draws draws(seed_, Stream::kSession, number);
-  // Streaks of days with gaps between them, from the last visit back, such that they fill the window;
-  // past its end the days are gone through again, as second sessions of a day.
+  // Streaks of days with gaps between them, from the last visit back, such that they fill the
+  // window; past its end the days are gone through again, as second sessions of a day.
   const auto streak_most = 2 + draws.below(12);
   const auto free_days = window > count ? window - count : 0;
   const auto gap_mean = free_days * (streak_most + 1) / (2 * count) + 1;
@@ -629,8 +641,9 @@ void School::events(std::uint64_t number, std::vector<EventRow>& out) const {
     if (visits.empty() || draws.chance(40)) {
       row.event_type = "signed_in";
       row.created_at = bounded(
-          moment(draws, who, who.lapsed + static_cast<int>(draws.below(
-                                              static_cast<std::uint64_t>(who.active_days())))),
+          moment(draws, who,
+                 who.lapsed +
+                     static_cast<int>(draws.below(static_cast<std::uint64_t>(who.active_days())))),
           joined);
       row.payload.text = "{}";
     } else {
@@ -660,8 +673,7 @@ void School::attempts(std::uint64_t number, std::vector<AttemptRow>& out) const 
     const auto exercise = exercises.first + draws.below(exercises.size());
     row.exercise_id = id_of(Stream::kExercise, exercise);
     row.is_correct = draws.chance(550 + who.ability / 3);
-    const auto ago =
-        static_cast<int>(draws.below(static_cast<std::uint64_t>(who.active_days())));
+    const auto ago = static_cast<int>(draws.below(static_cast<std::uint64_t>(who.active_days())));
     row.created_at = bounded(moment(draws, who, who.lapsed + ago),
                              std::max(joined, story_created(story_of_exercise(exercise))));
     out.push_back(row);

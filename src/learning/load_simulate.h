@@ -27,8 +27,8 @@ struct Scale {
   // At most so many words, the most frequent first; a vocabulary file may have fewer.
   std::uint64_t vocabulary = 30'000;
 
-  // The figures above, each times the factor except for the vocabulary; at least one tenant, learner
-  // and story. The factor is above 0 and at most 10,000.
+  // The figures above, each times the factor except for the vocabulary; at least one tenant,
+  // learner and story. The factor is above 0 and at most 10,000.
   [[nodiscard]] static Scale demo(double factor);
   // Without the vocabulary, which depends on the file.
   [[nodiscard]] std::uint64_t rows() const;
@@ -87,8 +87,8 @@ class School {
     Uuid tenant_id;
     Uuid id;
     std::size_t zone = 0;
-    int joined = 0;   // days before as_of
-    int lapsed = 0;   // days before as_of of the last visit; 0 for most
+    int joined = 0;             // days before as_of
+    int lapsed = 0;             // days before as_of of the last visit; 0 for most
     std::uint32_t ability = 0;  // 0 to 999
     std::uint32_t weight = 0;   // diligence: share of the rows
     [[nodiscard]] int active_days() const;

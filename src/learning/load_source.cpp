@@ -1,10 +1,9 @@
 #include "learning/load_source.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
 #include <functional>
 #include <tuple>
 
@@ -31,7 +30,10 @@ class BlockSource final : public RowSource {
   using Before = bool (*)(const Row&, const Row&);
 
   BlockSource(std::uint64_t entities, std::uint64_t total, Make make, Before before)
-      : entities_(entities), total_(total), blocks_(1 + total / kBlockRows), make_(std::move(make)),
+      : entities_(entities),
+        total_(total),
+        blocks_(1 + total / kBlockRows),
+        make_(std::move(make)),
         before_(before) {}
 
   [[nodiscard]] std::string_view table() const override { return Row::kTable; }

@@ -1,9 +1,8 @@
 #include "learning/load_stories.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <boost/json/basic_parser_impl.hpp>
+#include <fmt/format.h>
 #include <unordered_map>
 
 namespace lyceum::learning::load {
@@ -11,8 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
-// Takes a story out of the parser's events, without a document in between: so a key that comes twice
-// is seen, and a wrong type is named with its key.
+// Takes a story out of the parser's events, without a document in between: so a key that comes
+// twice is seen, and a wrong type is named with its key.
 struct StoryHandler {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);

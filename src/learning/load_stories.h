@@ -34,8 +34,8 @@ struct StoryText {
   bool operator==(const StoryText&) const = default;
 };
 
-// One JSON object a line: source, title, pages (array of strings), license, author, language, and as
-// one likes illustrator, translator and level ("A1" to "C2"); other keys are read over, whatever
+// One JSON object a line: source, title, pages (array of strings), license, author, language, and
+// as one likes illustrator, translator and level ("A1" to "C2"); other keys are read over, whatever
 // they hold. Where no level is given, it is the one of the text's readability (load_grade.h); where
 // one is, the difficulty is the readability moved into that level's band. Empty lines are skipped.
 // Every error names file and line.

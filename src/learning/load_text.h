@@ -1,9 +1,8 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <boost/describe.hpp>
 #include <boost/mp11/algorithm.hpp>
+#include <fmt/format.h>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,8 +12,8 @@
 #include "base/uuid.h"
 #include "pg/types.h"
 
-// Rows in COPY's text format (PostgreSQL documentation, "COPY, Text Format"): what psql's \copy takes,
-// so that the same rows can be loaded both ways and compared.
+// Rows in COPY's text format (PostgreSQL documentation, "COPY, Text Format"): what psql's \copy
+// takes, so that the same rows can be loaded both ways and compared.
 
 namespace lyceum::learning::load {
 

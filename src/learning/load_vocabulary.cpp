@@ -1,10 +1,9 @@
 #include "learning/load_vocabulary.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fmt/format.h>
 #include <tuple>
 #include <unordered_map>
 
@@ -51,10 +50,9 @@ Result<std::vector<Word>> read_vocabulary(const std::string& file) {
     if (blank(word.word)) return table->error("\"word\" is empty");
     if (blank(word.part_of_speech)) return table->error("\"part_of_speech\" is empty");
     const auto overlong = [&](std::string_view name, const std::string& value, std::size_t most) {
-      return value.size() > most
-                 ? std::optional(table->error(
-                       fmt::format("\"{}\" is longer than {} bytes", name, most)))
-                 : std::nullopt;
+      return value.size() > most ? std::optional(table->error(
+                                       fmt::format("\"{}\" is longer than {} bytes", name, most)))
+                                 : std::nullopt;
     };
     if (auto e = overlong("word", word.word, kMaxWordBytes)) return *e;
     if (auto e = overlong("part_of_speech", word.part_of_speech, kMaxWordBytes)) return *e;

@@ -1,11 +1,10 @@
 #include "learning/load_wordnet.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <fmt/format.h>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -62,7 +61,9 @@ class Fields {
   std::string_view rest_;
 };
 
-bool is_license(std::string_view line) { return line.starts_with("  "); }
+bool is_license(std::string_view line) {
+  return line.starts_with("  ");
+}
 
 std::string_view trim_end(std::string_view text) {
   const auto last = text.find_last_not_of(" \t\r");
@@ -172,8 +173,8 @@ Result<Synsets> read_synsets(const std::string& file, const PartOfSpeech& part) 
     }
     synset.definition = definition_of(trim_end((*line)->substr(bar + 3)));
     if (synset.definition.size() > kMaxDefinitionBytes) {
-      return lines->error(fmt::format("the definition is longer than {} bytes",
-                                      kMaxDefinitionBytes));
+      return lines->error(
+          fmt::format("the definition is longer than {} bytes", kMaxDefinitionBytes));
     }
     out.emplace(*offset, std::move(synset));
   }
@@ -229,8 +230,8 @@ Result<bool> read_index(const std::string& directory, std::size_t which, const C
     }
     auto written = written_as(synset->second, *lemma);
     if (!written) {
-      return lines->error(
-          fmt::format("the synset at {} in {} does not contain \"{}\"", *offset, data_file, *lemma));
+      return lines->error(fmt::format("the synset at {} in {} does not contain \"{}\"", *offset,
+                                      data_file, *lemma));
     }
     const auto count = counts.find(key_of(which, *lemma));
     out_counts.push_back(count == counts.end() ? 0 : count->second);
@@ -268,7 +269,8 @@ Result<std::vector<Word>> read_wordnet(const std::string& directory) {
   for (std::size_t at = 0; at < out.size(); ++at) {
     const auto ahead =
         std::lower_bound(descending.begin(), descending.end(), tagged[at], std::greater<>());
-    out[at].difficulty = difficulty_of_rank(static_cast<std::size_t>(ahead - descending.begin()) + 1);
+    out[at].difficulty =
+        difficulty_of_rank(static_cast<std::size_t>(ahead - descending.begin()) + 1);
     out[at].level = level_of(out[at].difficulty);
     if (total > 0) {
       out[at].frequency = static_cast<double>(tagged[at]) * 1e6 / static_cast<double>(total);

@@ -1,13 +1,13 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <map>
 
 #include "learning/load_run.h"
 #include "load_files.h"
 #include "support/gate.h"
+#include "support/paths.h"
 #include "support/postgres.h"
 #include "support/process.h"
 
@@ -49,15 +49,14 @@ struct Loading {
   }
 
   void connect(const std::string& url) {
-    connection = wait_for(context, pg::Connection::connect(
-                                       context.get_executor(),
-                                       {.target = pg::parse_target(url).value()}))
-                     .value();
+    connection =
+        wait_for(context, pg::Connection::connect(context.get_executor(),
+                                                  {.target = pg::parse_target(url).value()}))
+            .value();
   }
   void migrate() {
     std::map<std::string, std::string> files;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(LYCEUM_SOURCE_DIR "/sql/migrations")) {
+    for (const auto& entry : std::filesystem::directory_iterator(source_path("sql/migrations"))) {
       std::ifstream stream(entry.path());
       files[entry.path().filename()] = std::string(std::istreambuf_iterator<char>(stream), {});
     }
@@ -93,7 +92,7 @@ School school(std::uint64_t seed = 1, double factor = 0.01) {
   }
   auto scale = Scale::demo(factor);
   scale.tenants = 5;
-  return School::make(seed, scale, read_stories(LYCEUM_SOURCE_DIR "/data/stories.jsonl").value(),
+  return School::make(seed, scale, read_stories(source_path("data/stories.jsonl")).value(),
                       std::move(words), kAsOf)
       .value();
 }
@@ -147,22 +146,24 @@ TEST(LoadCopy, TellsHowFarItIs) {
     EXPECT_GT(progress.rows_per_second, 0);
     finished.emplace_back(progress.table);
   }));
-  EXPECT_THAT(finished, ::testing::ElementsAre("tenants", "vocabulary", "users", "stories",
-                                               "progress", "user_vocabulary_progress", "exercises",
-                                               "learning_sessions", "exercise_attempts",
-                                               "user_events"));
+  EXPECT_THAT(finished,
+              ::testing::ElementsAre("tenants", "vocabulary", "users", "stories", "progress",
+                                     "user_vocabulary_progress", "exercises", "learning_sessions",
+                                     "exercise_attempts", "user_events"));
   std::vector<std::string> vacuumed;
-  ASSERT_TRUE(wait_for(loading.context, finish_load(loading.connection, [&](const Progress& progress) {
-    if (progress.finished && progress.rows > 0) vacuumed.emplace_back(progress.table);
-  })));
+  ASSERT_TRUE(
+      wait_for(loading.context, finish_load(loading.connection, [&](const Progress& progress) {
+                 if (progress.finished && progress.rows > 0) vacuumed.emplace_back(progress.table);
+               })));
   EXPECT_EQ(vacuumed.size(), 10U);
   EXPECT_EQ(loading.database.value("SELECT count(*) FROM pg_stat_user_tables WHERE relname IN "
                                    "('users', 'progress') AND last_vacuum IS NOT NULL AND "
                                    "last_analyze IS NOT NULL"),
             "2");
-  EXPECT_EQ(loading.database.value(
-                "SELECT count(*) FROM pg_class WHERE relname = 'progress' AND relallvisible = relpages"),
-            "1");
+  EXPECT_EQ(
+      loading.database.value(
+          "SELECT count(*) FROM pg_class WHERE relname = 'progress' AND relallvisible = relpages"),
+      "1");
 }
 
 TEST(LoadCopy, RefusesADatabaseThatHoldsRows) {
@@ -183,21 +184,21 @@ TEST(LoadCopy, RefusesADatabaseThatHoldsRows) {
 TEST(LoadCopy, AMemberOfTheOwnerLoadsUnderForcedRowLevelSecurity) {
   Loading loading;
   const auto role = "loader_" + loading.database.name();
-  loading.database.query(fmt::format("CREATE ROLE \"{}\" LOGIN PASSWORD 'x' IN ROLE lyceum_owner", role));
+  loading.database.query(
+      fmt::format("CREATE ROLE \"{}\" LOGIN PASSWORD 'x' IN ROLE lyceum_owner", role));
   loading.database.query(fmt::format("CREATE ROLE \"{}_app\" LOGIN IN ROLE lyceum_app", role));
   loading.connection->close();
   loading.connect(loading.database.url());
-  ASSERT_TRUE(wait_for(loading.context,
-                       loading.connection->script(
-                           fmt::format("SET SESSION AUTHORIZATION \"{}_app\"", role))));
+  ASSERT_TRUE(wait_for(loading.context, loading.connection->script(fmt::format(
+                                            "SET SESSION AUTHORIZATION \"{}_app\"", role))));
   const auto refused = loading.run(school());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().sqlstate, "42501") << refused.error().to_string();
   EXPECT_THAT(refused.error().to_string(), HasSubstr("member of lyceum_owner"));
   ASSERT_TRUE(wait_for(loading.context, loading.connection->script("RESET SESSION AUTHORIZATION")));
 
-  ASSERT_TRUE(wait_for(loading.context, loading.connection->script(
-                                            fmt::format("SET SESSION AUTHORIZATION \"{}\"", role))));
+  ASSERT_TRUE(wait_for(loading.context, loading.connection->script(fmt::format(
+                                            "SET SESSION AUTHORIZATION \"{}\"", role))));
   const auto done = loading.run(school());
   ASSERT_TRUE(done) << done.error().to_string();
   EXPECT_TRUE(wait_for(loading.context, finish_load(loading.connection, {})));
@@ -211,7 +212,8 @@ TEST(LoadCopy, AMemberOfTheOwnerLoadsUnderForcedRowLevelSecurity) {
 TEST(LoadCopy, ForeignKeysHoldAfterwardsAsBefore) {
   Loading loading;
   const std::string constraints =
-      "SELECT string_agg(conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || "
+      "SELECT string_agg(conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) "
+      "|| "
       "convalidated, ';' ORDER BY conrelid::regclass::text, conname) FROM pg_constraint "
       "WHERE connamespace = 'public'::regnamespace";
   const auto before = loading.database.value(constraints);
@@ -258,7 +260,8 @@ TEST(LoadCopy, NothingOfATableStaysThatFails) {
            Case{"CREATE FUNCTION fill_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
                 "new.completion_percentage = 77 THEN RAISE 'no space' USING ERRCODE = 'disk_full'; "
                 "END IF; RETURN new; END $$; "
-                "CREATE TRIGGER fill_disk BEFORE INSERT ON progress FOR EACH ROW EXECUTE FUNCTION fill_disk()",
+                "CREATE TRIGGER fill_disk BEFORE INSERT ON progress FOR EACH ROW EXECUTE FUNCTION "
+                "fill_disk()",
                 "53100"},
        }) {
     SCOPED_TRACE(c.change);
@@ -306,14 +309,14 @@ TEST(LoadCopy, AKilledBackendLeavesNothingOfItsTable) {
     if (source->table() == "progress") break;
     ASSERT_TRUE(wait_for(loading.context, copy_table(loading.connection, *source, {})));
   }
-  const auto progress =
-      std::find_if(sources.begin(), sources.end(),
-                   [](const auto& source) { return source->table() == "progress"; });
+  const auto progress = std::find_if(sources.begin(), sources.end(), [](const auto& source) {
+    return source->table() == "progress";
+  });
   Interrupted source(**progress, 3000, [&] {
     loading.database.query(fmt::format("SELECT pg_terminate_backend({})", pid));
     ASSERT_TRUE(lyceum::testing::eventually([&] {
-      return loading.database.value(fmt::format(
-                 "SELECT count(*) FROM pg_stat_activity WHERE pid = {}", pid)) == "0";
+      return loading.database.value(
+                 fmt::format("SELECT count(*) FROM pg_stat_activity WHERE pid = {}", pid)) == "0";
     }));
   });
   const auto done = wait_for(loading.context, copy_table(loading.connection, source, {}));
@@ -351,13 +354,20 @@ TEST(LoadCopy, AMalformedFileLeavesTheDatabaseAsItWas) {
   Loading loading;
   Files files;
   LoadOptions options;
-  options.stories_file = LYCEUM_SOURCE_DIR "/data/stories.jsonl";
-  options.vocabulary_file = files.write(
-      "v.csv",
-      "word,part_of_speech,cefr,difficulty_level,frequency_per_million,definition\n"
-      "cat,noun,A1,0.5,50,a small animal\ndog,noun,A1,x,50,a larger one\n");
-  options.scale = {.tenants = 2, .learners = 4, .stories = 4, .progress = 4, .vocabulary_progress = 4,
-                   .sessions = 9, .events = 9, .exercises = 4, .attempts = 4};
+  options.stories_file = source_path("data/stories.jsonl");
+  options.vocabulary_file =
+      files.write("v.csv",
+                  "word,part_of_speech,cefr,difficulty_level,frequency_per_million,definition\n"
+                  "cat,noun,A1,0.5,50,a small animal\ndog,noun,A1,x,50,a larger one\n");
+  options.scale = {.tenants = 2,
+                   .learners = 4,
+                   .stories = 4,
+                   .progress = 4,
+                   .vocabulary_progress = 4,
+                   .sessions = 9,
+                   .events = 9,
+                   .exercises = 4,
+                   .attempts = 4};
   options.as_of = kAsOf;
   const auto done = wait_for(loading.context, load::run(loading.connection, options, {}));
   ASSERT_FALSE(done);
@@ -365,10 +375,10 @@ TEST(LoadCopy, AMalformedFileLeavesTheDatabaseAsItWas) {
   for (const auto& source : sources_of(school())) {
     EXPECT_EQ(loading.count(std::string(source->table())), 0);
   }
-  options.vocabulary_file = files.write(
-      "v.csv",
-      "word,part_of_speech,cefr,difficulty_level,frequency_per_million,definition\n"
-      "cat,noun,A1,0.5,50,a small animal\ndog,noun,A1,0.5,50,a larger one\n");
+  options.vocabulary_file =
+      files.write("v.csv",
+                  "word,part_of_speech,cefr,difficulty_level,frequency_per_million,definition\n"
+                  "cat,noun,A1,0.5,50,a small animal\ndog,noun,A1,0.5,50,a larger one\n");
   const auto good = wait_for(loading.context, load::run(loading.connection, options, {}));
   ASSERT_TRUE(good) << good.error().to_string();
   EXPECT_EQ(good->words_read, 2U);

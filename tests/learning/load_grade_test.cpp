@@ -1,10 +1,10 @@
 #include "learning/load_grade.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "learning/load_stories.h"
+#include "support/paths.h"
 
 namespace lyceum::learning::load {
 namespace {
@@ -58,7 +58,7 @@ TEST(LoadGrade, CountsWhatAReaderCounts) {
 }
 
 TEST(LoadGrade, PutsOurStoriesWithinOneLevelOfTheirGrade) {
-  const auto stories = read_stories(LYCEUM_SOURCE_DIR "/data/stories.jsonl").value();
+  const auto stories = read_stories(source_path("data/stories.jsonl")).value();
   EXPECT_GE(stories.size(), 24U);
   int per_level[kCefrLevels]{};
   for (const auto& story : stories) {

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <random>
 
 #include "load_files.h"
@@ -109,8 +108,9 @@ bool valid_utf8(const std::string& text) {
 
 TEST(LoadLines, KnowsUtf8AsTheDefinitionDoes) {
   // Bytes at the edges of the ranges, so that random strings are valid often enough.
-  constexpr unsigned char kBytes[]{'a',  0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
-                                   0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5};
+  constexpr unsigned char kBytes[]{'a',  0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                   0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
+                                   0xEE, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5};
   std::mt19937_64 random(11);
   int valid = 0;
   for (int i = 0; i < 300'000; ++i) {

@@ -1,14 +1,14 @@
 #include "learning/load_simulate.h"
 
+#include <boost/mp11/algorithm.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <boost/mp11/algorithm.hpp>
 #include <map>
 #include <set>
 
 #include "learning/load_text.h"
+#include "support/paths.h"
 
 namespace lyceum::learning::load {
 namespace {
@@ -19,7 +19,7 @@ using std::chrono::days;
 constexpr Timestamp kAsOf = std::chrono::sys_days(std::chrono::year(2026) / 3 / 29) + 11h + 7min;
 
 std::vector<StoryText> texts() {
-  return read_stories(LYCEUM_SOURCE_DIR "/data/stories.jsonl").value();
+  return read_stories(source_path("data/stories.jsonl")).value();
 }
 
 std::vector<Word> words(int count) {
@@ -292,8 +292,15 @@ TEST(LoadSimulate, LooksLikeSchools) {
 }
 
 TEST(LoadSimulate, FitsRowsUpToTheLastPair) {
-  Scale scale{.tenants = 3, .learners = 10, .stories = 12, .progress = 0, .vocabulary_progress = 50,
-              .sessions = 1, .events = 1, .exercises = 1, .attempts = 3};
+  Scale scale{.tenants = 3,
+              .learners = 10,
+              .stories = 12,
+              .progress = 0,
+              .vocabulary_progress = 50,
+              .sessions = 1,
+              .events = 1,
+              .exercises = 1,
+              .attempts = 3};
   const auto school = School::make(1, scale, texts(), words(5), kAsOf).value();
   for (std::uint64_t tenant = 0; tenant < 3; ++tenant) {
     scale.progress += school.learners_of(tenant).size() * school.stories_of(tenant).size();

@@ -1,10 +1,9 @@
 #include "learning/load_wordnet.h"
 
+#include <cmath>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cmath>
 #include <map>
 #include <set>
 
@@ -29,7 +28,8 @@ struct Dictionary {
   Dictionary() {
     const std::string license(kLicense);
     text["data.noun"] = data({
-        "15 n 01 Berlin 0 001 @i 00000099 n 0000 | capital of Germany; on the Spree; \"a view of it\"",
+        "15 n 01 Berlin 0 001 @i 00000099 n 0000 | capital of Germany; on the Spree; \"a view of "
+        "it\"",
         "13 n 02 ice_cream 0 icecream 0 000 | frozen dessert",
     });
     const auto second = text["data.noun"].find("00000", 99);
@@ -95,7 +95,8 @@ TEST(LoadWordNet, NamesFileLineAndReasonOfEachMalformation) {
     std::string file, from, to, where, reason;
   };
   for (const Case& c : std::vector<Case>{
-           {"cntlist.rev", "breathe%2:29:00:: 1 70", "breathe%2:29:00:: 1", "cntlist.rev:2:", "not"},
+           {"cntlist.rev", "breathe%2:29:00:: 1 70", "breathe%2:29:00:: 1",
+            "cntlist.rev:2:", "not"},
            {"cntlist.rev", "1 70", "1 seventy", "cntlist.rev:2:", "not"},
            {"cntlist.rev", "breathe%2", "breathe%7", "cntlist.rev:2:", "part of speech"},
            {"cntlist.rev", "29:01", "29:00", "cntlist.rev:3:", "comes twice"},
@@ -107,12 +108,14 @@ TEST(LoadWordNet, NamesFileLineAndReasonOfEachMalformation) {
            {"data.noun", "n 01 Berlin 0 001 @i 00000099 n 0000 |",
             "n 0f Berlin 0 001 @i 00000099 n 0000 |", "data.noun:2:", "fewer than its 15"},
            {"data.verb", "air", "\xFF", "data.verb:2:", "invalid UTF-8"},
-           {"index.noun", "berlin n 1 1 @i 1 0", "berlin n 1 1 @i 1", "index.noun:2:", "not an entry"},
+           {"index.noun", "berlin n 1 1 @i 1 0", "berlin n 1 1 @i 1",
+            "index.noun:2:", "not an entry"},
            {"index.noun", "berlin n", "berlin v", "index.noun:2:", "not an entry"},
            {"index.noun", "00000017  \nice", "00000011  \nice", "index.noun:2:", "no synset at 11"},
            {"index.noun", "berlin", "bonn", "index.noun:2:", "does not contain \"bonn\""},
            {"index.adv", "aloud r 1 0 1 0 00000017  \n",
-            "aloud r 1 0 1 0 00000017  \naloud r 1 0 1 0 00000017  \n", "index.adv:3:", "comes twice"},
+            "aloud r 1 0 1 0 00000017  \naloud r 1 0 1 0 00000017  \n",
+            "index.adv:3:", "comes twice"},
        }) {
     Dictionary dictionary;
     dictionary.replace(c.file, c.from, c.to);
