@@ -487,6 +487,10 @@ void Core::tick(SteadyTime now) {
       const auto& member = members_[id];
       if (member.role == Role::unused) continue;
       drain_cut_ |= member.role == Role::leased || member.depth() > member.orphans;
+      // The server need not go on with what nobody waits for.
+      if (member.role == Role::leased || member.depth() > 0) {
+        act({.kind = Action::Kind::cancel, .member = id});
+      }
       close(id, CloseReason::shutdown);
     }
     orphan_check_ = housekeeping_ = SteadyTime::max();

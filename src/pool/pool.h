@@ -40,7 +40,7 @@ struct Options {
 // executor; a program has one pool per worker and server.
 //
 // A pool keeps a timer running while it has connections: call shutdown() before its io_context is
-// to come to rest.
+// to come to rest. The io_context outlives the pool, or owns it through a coroutine that holds it.
 class Pool {
  public:
   Pool(boost::asio::any_io_executor executor, Options options);

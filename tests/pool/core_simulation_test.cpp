@@ -396,6 +396,7 @@ class Simulation {
         }
         case Action::Kind::cancel: {
           auto& member = members_[action.member];
+          if (drained_by_ && now_ >= *drained_by_) break;  // cut off next
           ASSERT_EQ(member.stage, Stage::open);
           ASSERT_GT(member.orphans(), 0u);
           ASSERT_EQ(member.flight.front(), nullptr);

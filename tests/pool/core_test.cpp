@@ -744,6 +744,7 @@ TEST(Core, DrainsWhatRunsAndWhatWaits) {
   bench.core.returned(1, bench.now);
   EXPECT_THAT(bench.done(), ElementsAre("close 1"));
   EXPECT_TRUE(bench.core.drained());
+  EXPECT_FALSE(bench.core.drain_cut());
   EXPECT_EQ(bench.core.figures().closed_for(CloseReason::shutdown), 2u);
 }
 
@@ -759,7 +760,9 @@ TEST(Core, CutsWhatIsLeftWhenTheTimeForDrainingIsOver) {
   bench.core.drain(bench.now, bench.now + 1s);
   EXPECT_EQ(bench.core.next_wakeup(), bench.now + 1s);
   bench.advance(1s);
-  EXPECT_THAT(bench.done(), ElementsAre("fail c shutting_down", "close 0", "close 1"));
+  EXPECT_THAT(bench.done(), ElementsAre("fail c shutting_down", "cancel 0", "close 0",
+                                        "cancel 1", "close 1"));
+  EXPECT_TRUE(bench.core.drain_cut());
   EXPECT_TRUE(bench.core.drained());
   bench.answer("a");
   bench.core.returned(1, bench.now);
