@@ -7,6 +7,8 @@
 #include <random>
 #include <sstream>
 
+#include "support/paths.h"
+
 namespace lyceum {
 namespace {
 
@@ -340,7 +342,7 @@ TEST(Config, EveryDefaultCanBeWrittenIntoAFile) {
 }
 
 TEST(Config, TheDocumentationIsThatOfTheTable) {
-  const std::string path = LYCEUM_SOURCE_DIR "/docs/configuration.md";
+  const std::string path = source_path("docs/configuration.md");
   if (std::getenv("LYCEUM_TEST_WRITE_DOCS") != nullptr) {
     std::ofstream(path) << configuration_documentation();
   }

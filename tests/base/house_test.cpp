@@ -6,6 +6,8 @@
 #include <set>
 #include <unistd.h>
 
+#include "support/paths.h"
+
 namespace lyceum {
 namespace {
 
@@ -98,7 +100,7 @@ House inspect(const fs::path& source) {
 }
 
 TEST(House, NoFileIncludesUpward) {
-  const auto house = inspect(fs::path(LYCEUM_SOURCE_DIR) / "src");
+  const auto house = inspect(source_path("src"));
   for (const auto& violation : house.violations) ADD_FAILURE() << violation;
   EXPECT_GT(house.files, 20U) << "the walk did not find the source";
   EXPECT_GT(house.includes, 20U) << "the walk did not find the includes";
