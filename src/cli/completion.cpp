@@ -55,7 +55,7 @@ int print_completion(Context& context) {
   }
   out << "  esac\n"
          "  case ${COMP_WORDS[COMP_CWORD - 1]} in\n"
-         "    --config | --stories | --vocabulary | --catalogue | --out)\n"
+         "    --config | --stories | --vocabulary | --wordnet | --catalogue | --out | --directory)\n"
          "      mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
          "      return ;;\n"
          "  esac\n"

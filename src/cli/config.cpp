@@ -13,7 +13,7 @@ int check(Context& context) {
   const auto problems = check_configuration(*sources);
   if (context.json) {
     boost::json::array list;
-    for (const auto& problem : problems) list.push_back(boost::json::value(problem.message));
+    for (const auto& problem : problems) list.push_back(boost::json::value(problem.to_string()));
     context.out << boost::json::serialize(
                        boost::json::object{{"valid", problems.empty()}, {"problems", list}})
                 << std::endl;

@@ -32,10 +32,10 @@ Result<LoadedConfiguration> Context::configuration() const {
 }
 
 Result<pg::Target> Context::target() const {
-  // A flag names the server of this one call, whatever else names a primary.
-  if (!database_url.empty()) return pg::parse_target(database_url);
   const auto loaded = configuration();
   if (loaded.has_error()) return loaded.error();
+  // A flag names the server of this one call, whatever else names a primary.
+  if (!database_url.empty()) return pg::parse_target(database_url);
   const auto& primary = loaded->values.database.primary();
   if (!primary) {
     return Error{.code = ErrorCode::kConfiguration,

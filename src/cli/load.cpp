@@ -81,12 +81,25 @@ int load_data(Context& context, const Arguments& arguments) {
                                                    .scale = scale,
                                                    .as_of = *as_of},
                                                   report);
-  if (school.has_error()) return context.fail(school.error());
+  if (school.has_error()) {
+    // The call was right; what it names is not.
+    (void)context.fail(school.error());
+    return kFailed;
+  }
   if (arguments.dry_run) {
+    const auto rows = school->scale().rows() + school->scale().vocabulary;
+    if (context.json) {
+      context.out << boost::json::serialize(
+                         boost::json::object{{"stories_read", report.stories_read},
+                                             {"words_read", report.words_read},
+                                             {"rows_to_load", rows}})
+                  << std::endl;
+      return kDone;
+    }
     context.out << fmt::format("{} stories and {} words read without fault; {} rows would be "
                                "loaded\n",
                                report.stories_read, report.words_read,
-                               count_text(school->scale().rows() + report.words_read));
+                               count_text(rows));
     return kDone;
   }
   auto target = context.target();

@@ -32,10 +32,13 @@ Option directory_option(Arguments& arguments) {
           &arguments.directory};
 }
 
-std::filesystem::path directory_of(const Context& context, const Arguments& arguments) {
-  if (!arguments.directory.empty()) return arguments.directory;
-  const auto loaded = context.configuration();
-  return loaded.has_value() ? loaded->values.local.directory : std::string();
+// The settings of local clusters, with what the call says in their place.
+Result<LocalSettings> settings_of(const Context& context, const Arguments& arguments) {
+  auto loaded = context.configuration();
+  if (loaded.has_error()) return loaded.error();
+  auto settings = loaded->values.local;
+  if (!arguments.directory.empty()) settings.directory = arguments.directory;
+  return settings;
 }
 
 boost::json::value url_of(const local::ServerStatus& server) {
@@ -72,9 +75,14 @@ void print(const Context& context, const local::ClusterStatus& status) {
 }
 
 int up(Context& context, const Arguments& arguments) {
+  const auto settings = settings_of(context, arguments);
+  if (settings.has_error()) return context.fail(settings.error());
+  std::optional<std::filesystem::path> binaries;
+  if (!settings->binaries.empty()) binaries = settings->binaries;
   const auto begun = std::chrono::steady_clock::now();
   auto cluster = local::Cluster::up({.name = arguments.name,
-                                     .state_directory = directory_of(context, arguments),
+                                     .state_directory = settings->directory,
+                                     .binaries = std::move(binaries),
                                      .replicas = arguments.replicas,
                                      .shards = arguments.shards,
                                      .durable = !arguments.fast});
@@ -86,7 +94,9 @@ int up(Context& context, const Arguments& arguments) {
 }
 
 int down(Context& context, const Arguments& arguments) {
-  auto done = local::Cluster::down(arguments.name, directory_of(context, arguments),
+  const auto settings = settings_of(context, arguments);
+  if (settings.has_error()) return context.fail(settings.error());
+  auto done = local::Cluster::down(arguments.name, settings->directory,
                                    {.keep_data = arguments.keep_data});
   if (done.has_error()) return context.fail(done.error());
   if (context.json) context.out << R"({"down":true})" << std::endl;
@@ -94,7 +104,9 @@ int down(Context& context, const Arguments& arguments) {
 }
 
 int status(Context& context, const Arguments& arguments) {
-  auto cluster = local::Cluster::open(arguments.name, directory_of(context, arguments));
+  const auto settings = settings_of(context, arguments);
+  if (settings.has_error()) return context.fail(settings.error());
+  auto cluster = local::Cluster::open(arguments.name, settings->directory);
   if (cluster.has_error()) return context.fail(cluster.error());
   const auto found = cluster->status();
   print(context, found);
@@ -125,7 +137,9 @@ Error become(const local::Command& command) {
 }
 
 int psql(Context& context, const Arguments& arguments) {
-  auto cluster = local::Cluster::open(arguments.name, directory_of(context, arguments));
+  const auto settings = settings_of(context, arguments);
+  if (settings.has_error()) return context.fail(settings.error());
+  auto cluster = local::Cluster::open(arguments.name, settings->directory);
   if (cluster.has_error()) return context.fail(cluster.error());
   return context.fail(become(cluster->primary().psql(local::kDatabase, arguments.rest)));
 }

@@ -18,6 +18,9 @@ void add(CLI::App& app, Option& option) {
         }
       },
       option.target);
+  if (std::holds_alternative<std::vector<std::string>*>(option.target) && !option.positional()) {
+    added->delimiter(',');
+  }
   if (option.required) added->required();
   if (!option.choices.empty()) added->check(CLI::IsMember(option.choices));
 }
@@ -51,7 +54,9 @@ int run(const std::vector<Command>& commands, const std::vector<std::string>& ar
   CLI::App root("Lyceum: the PostgreSQL tier of a learning platform", "lyceum");
   root.set_version_flag("--version", LYCEUM_VERSION);
   root.require_subcommand(1);
-  root.footer("Exit status: 0 done, 1 failed, 2 wrong usage, 3 done and something needs attention.");
+  root.footer("Environment: DATABASE_URL names the database, LYCEUM_CONFIG the configuration file; "
+              "every setting has a variable (docs/configuration.md).\n"
+              "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done and something needs attention.");
 
   std::vector<std::vector<Option>> options(commands.size());
   std::vector<Run> runs(commands.size());

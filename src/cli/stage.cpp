@@ -167,10 +167,23 @@ class Preparation {
   std::shared_ptr<pg::Connection> connection_;
 };
 
+// What an earlier run left under the name is removed first.
+Result<local::Cluster> fresh_cluster(const StageOptions& options) {
+  (void)local::Cluster::down(options.name, options.directory);
+  return local::Cluster::up({.name = options.name,
+                             .state_directory = options.directory,
+                             .settings = {{"shared_buffers", "1GB"},
+                                          {"maintenance_work_mem", "256MB"},
+                                          {"max_wal_size", "8GB"},
+                                          {"checkpoint_timeout", "30min"},
+                                          {"random_page_cost", "1.1"},
+                                          {"effective_cache_size", "4GB"},
+                                          {"work_mem", "16MB"}}});
+}
+
 }  // namespace
 
 Result<Stage> prepare_stage(const StageOptions& options, ProgressLine& progress) {
-  auto begun = Clock::now();
   // The simulated learners lived until now.
   const auto as_of = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   learning::load::LoadReport report;
@@ -185,17 +198,9 @@ Result<Stage> prepare_stage(const StageOptions& options, ProgressLine& progress)
   progress.line(fmt::format("input: {} stories, {} words read in {}", report.stories_read,
                             count_text(report.words_read), seconds_text(report.read_seconds)));
 
-  begun = Clock::now();
-  (void)local::Cluster::down(options.name, options.directory);  // what an earlier run left, if any
-  auto cluster = local::Cluster::up({.name = options.name,
-                                     .state_directory = options.directory,
-                                     .settings = {{"shared_buffers", "1GB"},
-                                                  {"maintenance_work_mem", "256MB"},
-                                                  {"max_wal_size", "8GB"},
-                                                  {"checkpoint_timeout", "30min"},
-                                                  {"random_page_cost", "1.1"},
-                                                  {"effective_cache_size", "4GB"},
-                                                  {"work_mem", "16MB"}}});
+  const auto begun = Clock::now();
+  auto cluster = options.reuse ? local::Cluster::open(options.name, options.directory)
+                               : fresh_cluster(options);
   if (cluster.has_error()) return cluster.error();
   Stage stage{.name = options.name,
               .directory = options.directory,
@@ -212,6 +217,7 @@ Result<Stage> prepare_stage(const StageOptions& options, ProgressLine& progress)
   progress.line(fmt::format("PostgreSQL: a private cluster '{}' in {}", options.name,
                             seconds_text(since(begun))));
 
+  if (options.reuse) return stage;
   auto prepared = await([&](auto executor) -> awaitable<Result<void>> {
     co_return co_await Preparation(options, stage, progress).run(executor);
   });

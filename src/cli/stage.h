@@ -13,6 +13,7 @@ namespace lyceum::cli {
 struct StageOptions {
   std::string name = "demo";        // of the local cluster
   std::filesystem::path directory;  // where clusters live; empty: the default
+  std::filesystem::path binaries;   // PostgreSQL's programs; empty: found
   std::string stories_file;
   std::string vocabulary_file;  // empty: wordnet_directory
   std::string wordnet_directory;
@@ -20,6 +21,7 @@ struct StageOptions {
   learning::load::Scale scale;
   std::uint64_t seed = 1;
   bool with_guide = true;  // also the guide's own schema, with the same rows and its indexes
+  bool reuse = false;      // take the cluster that an earlier run of the same options has kept
 };
 
 // A private cluster with a school's data, indexes and logins: what the demo and the benchmark play

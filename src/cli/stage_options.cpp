@@ -66,6 +66,7 @@ Result<StageOptions> stage_options(const Context& context, const InputArguments&
   const auto loaded = context.configuration();
   if (loaded.has_error()) return loaded.error();
   options.directory = loaded->values.local.directory;
+  options.binaries = loaded->values.local.binaries;
   return options;
 }
 

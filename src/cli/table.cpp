@@ -13,9 +13,13 @@ std::size_t width(std::string_view text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+// A figure, with or without its unit: "1,234", "5.9 ms", "22%"; not a name or a date that begins
+// with a digit.
 bool numeric(std::string_view cell) {
-  return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 ||
-                           (cell.size() > 1 && cell[0] == '-'));
+  if (cell.starts_with('-')) cell.remove_prefix(1);
+  if (cell.empty() || std::isdigit(static_cast<unsigned char>(cell[0])) == 0) return false;
+  const auto unit = cell.find_first_not_of("0123456789,.");
+  return unit == std::string_view::npos || cell[unit] == ' ' || cell[unit] == '%';
 }
 
 }  // namespace
