@@ -1,8 +1,7 @@
 #include "pg/cancel.h"
 
-#include <libpq-fe.h>
-
 #include <atomic>
+#include <libpq-fe.h>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -72,6 +71,8 @@ bool Canceller::send() {
   return true;
 }
 
-bool Canceller::under_way() const { return shared_->under_way; }
+bool Canceller::under_way() const {
+  return shared_->under_way;
+}
 
 }  // namespace lyceum::pg

@@ -1,8 +1,7 @@
 #include "pg/codec.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
+#include <fmt/format.h>
 #include <limits>
 
 namespace lyceum::pg {
@@ -28,7 +27,9 @@ void bad_length(std::string_view type, std::size_t got) {
   malformed(fmt::format("a binary value is no {}: {} bytes", type, got));
 }
 
-void unexpected_null() { malformed("an array holds NULL where a value is read"); }
+void unexpected_null() {
+  malformed("an array holds NULL where a value is read");
+}
 
 void out_of_range(std::string_view type) {
   throw Exception({.code = ErrorCode::kBadInput,
@@ -37,25 +38,44 @@ void out_of_range(std::string_view type) {
 
 Oid element_type(Oid array) {
   switch (array) {
-    case oid::kBoolArray: return oid::kBool;
-    case oid::kByteaArray: return oid::kBytea;
-    case oid::kInt2Array: return oid::kInt2;
-    case oid::kInt4Array: return oid::kInt4;
-    case oid::kInt8Array: return oid::kInt8;
-    case oid::kOidArray: return oid::kOid;
-    case oid::kTextArray: return oid::kText;
-    case oid::kNameArray: return oid::kName;
-    case oid::kBpcharArray: return oid::kBpchar;
-    case oid::kVarcharArray: return oid::kVarchar;
-    case oid::kFloat4Array: return oid::kFloat4;
-    case oid::kFloat8Array: return oid::kFloat8;
-    case oid::kDateArray: return oid::kDate;
-    case oid::kTimestamptzArray: return oid::kTimestamptz;
-    case oid::kNumericArray: return oid::kNumeric;
-    case oid::kUuidArray: return oid::kUuid;
-    case oid::kJsonArray: return oid::kJson;
-    case oid::kJsonbArray: return oid::kJsonb;
-    default: return 0;
+    case oid::kBoolArray:
+      return oid::kBool;
+    case oid::kByteaArray:
+      return oid::kBytea;
+    case oid::kInt2Array:
+      return oid::kInt2;
+    case oid::kInt4Array:
+      return oid::kInt4;
+    case oid::kInt8Array:
+      return oid::kInt8;
+    case oid::kOidArray:
+      return oid::kOid;
+    case oid::kTextArray:
+      return oid::kText;
+    case oid::kNameArray:
+      return oid::kName;
+    case oid::kBpcharArray:
+      return oid::kBpchar;
+    case oid::kVarcharArray:
+      return oid::kVarchar;
+    case oid::kFloat4Array:
+      return oid::kFloat4;
+    case oid::kFloat8Array:
+      return oid::kFloat8;
+    case oid::kDateArray:
+      return oid::kDate;
+    case oid::kTimestamptzArray:
+      return oid::kTimestamptz;
+    case oid::kNumericArray:
+      return oid::kNumeric;
+    case oid::kUuidArray:
+      return oid::kUuid;
+    case oid::kJsonArray:
+      return oid::kJson;
+    case oid::kJsonbArray:
+      return oid::kJsonb;
+    default:
+      return 0;
   }
 }
 
@@ -176,8 +196,7 @@ std::optional<std::string_view> ArrayReader::next() {
 
 double Codec<double>::decode(std::string_view bytes, Oid type) {
   if (type == oid::kFloat4) {
-    return static_cast<double>(
-        std::bit_cast<float>(wire::get_all<std::int32_t>(bytes, "float4")));
+    return static_cast<double>(std::bit_cast<float>(wire::get_all<std::int32_t>(bytes, "float4")));
   }
   if (type == oid::kNumeric) {
     const auto text = wire::get_numeric(bytes);

@@ -68,7 +68,8 @@ std::string get_numeric(std::string_view bytes);
 //   kOid, kArrayOid                              what a parameter of it is declared as
 //   static bool accepts(Oid)                     which column types it can be read from
 //   static void encode(std::string& out, const T&)   appends the value's bytes
-//   static T decode(std::string_view bytes, Oid)     throws Exception (kInternal) on malformed bytes
+//   static T decode(std::string_view bytes, Oid)     throws Exception (kInternal) on malformed
+//   bytes
 template <class T>
 struct Codec;
 
@@ -197,8 +198,8 @@ struct Codec<Date> {
 };
 
 // Microseconds since 2000-01-01 00:00 UTC. The server's 'infinity' is Timestamp::max(),
-// '-infinity' Timestamp::min(), both ways. What only one side can hold is refused: moments within 30
-// years of the ends of Timestamp (kBadInput), and the server's after 294247-01-10 (kInternal).
+// '-infinity' Timestamp::min(), both ways. What only one side can hold is refused: moments within
+// 30 years of the ends of Timestamp (kBadInput), and the server's after 294247-01-10 (kInternal).
 template <>
 struct Codec<Timestamp> {
   static constexpr Oid kOid = oid::kTimestamptz, kArrayOid = oid::kTimestamptzArray;
@@ -228,9 +229,7 @@ template <>
 struct Codec<Numeric> {
   static constexpr Oid kOid = oid::kNumeric, kArrayOid = oid::kNumericArray;
   static bool accepts(Oid type) { return type == kOid; }
-  static void encode(std::string& out, const Numeric& value) {
-    wire::put_numeric(out, value.text);
-  }
+  static void encode(std::string& out, const Numeric& value) { wire::put_numeric(out, value.text); }
   static Numeric decode(std::string_view bytes, Oid) { return {wire::get_numeric(bytes)}; }
 };
 
@@ -291,14 +290,11 @@ struct Codec<std::vector<T>> {
     const auto element = wire::element_type(type);
     return element != 0 && Inner::accepts(element);
   }
-  static void encode(std::string& out, const std::vector<T>& values)
-    requires std::same_as<T, bool>
-  {
+  static void encode(std::string& out,
+                     const std::vector<T>& values) requires std::same_as<T, bool> {
     encode_all(out, values);
   }
-  static void encode(std::string& out, std::span<const T> values)
-    requires(!std::same_as<T, bool>)
-  {
+  static void encode(std::string& out, std::span<const T> values) requires(!std::same_as<T, bool>) {
     encode_all(out, values);
   }
   static void encode_all(std::string& out, const auto& values) {

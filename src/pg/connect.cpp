@@ -1,13 +1,12 @@
-// Connection::connect: hosts in turn, names resolved without blocking, the socket handed to Asio and
-// back at every step.
-
-#include <fmt/format.h>
-#include <libpq-fe.h>
+// Connection::connect: hosts in turn, names resolved without blocking, the socket handed to Asio
+// and back at every step.
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <libpq-fe.h>
 
 #include "pg/connection.h"
 #include "pg/waiter.h"
@@ -81,8 +80,8 @@ awaitable<std::vector<std::string>> addresses_of(std::string host, SteadyTime de
 }
 
 // What the server or libpq says of a failed attempt: one line, and the SQLSTATE taken out of it.
-// libpq 15 keeps no result of a failed connect; told to be verbose it writes "FATAL:  28P01: …" and a
-// LOCATION line.
+// libpq 15 keeps no result of a failed connect; told to be verbose it writes "FATAL:  28P01: …" and
+// a LOCATION line.
 std::string reason_of(pg_conn* connection, std::string& sqlstate) {
   std::string_view rest = PQerrorMessage(connection);
   std::string out;
@@ -119,7 +118,9 @@ awaitable<std::vector<Host>> resolve(const Target& target, SteadyTime deadline,
   for (std::size_t i = 0; i < count; ++i) {
     Host entry{.host = i < hosts.size() ? hosts[i] : "",
                .address = i < addresses.size() ? addresses[i] : "",
-               .port = ports.size() == 1 ? ports[0] : i < ports.size() ? ports[i] : ""};
+               .port = ports.size() == 1  ? ports[0]
+                       : i < ports.size() ? ports[i]
+                                          : ""};
     if (!entry.address.empty() || is_socket_directory(entry.host)) {
       out.push_back(std::move(entry));
       continue;
@@ -195,7 +196,8 @@ awaitable<Result<void>> Connection::open(Options options) {
     connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
     if (!connection_) throw std::bad_alloc();
     PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
-    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
     auto connected = co_await poll_until_connected(
         deadline, fmt::format("{}:{}", hosts[i].host.empty() ? hosts[i].address : hosts[i].host,
                               hosts[i].port));
@@ -233,8 +235,7 @@ awaitable<Result<void>> Connection::open(Options options) {
   co_return error;
 }
 
-awaitable<Result<void>> Connection::poll_until_connected(SteadyTime deadline,
-                                                         std::string where) {
+awaitable<Result<void>> Connection::poll_until_connected(SteadyTime deadline, std::string where) {
   // Two waits raced against each other need no shared flag here: the timer only ever cancels the
   // descriptor's wait.
   bool late = false;

@@ -1,13 +1,12 @@
 #include "pg/connection.h"
 
-#include <fmt/format.h>
-#include <libpq-fe.h>
-#include <openssl/ssl.h>
-
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <openssl/ssl.h>
 
 #include "pg/waiter.h"
 
@@ -37,7 +36,9 @@ bool is_farewell(const PGresult* result) {
 
 }  // namespace
 
-void Connection::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
+void Connection::Finish::operator()(pg_conn* connection) const {
+  PQfinish(connection);
+}
 
 Connection::Connection(asio::any_io_executor executor, std::string node)
     : executor_(executor), descriptor_(executor), node_(std::move(node)) {}
@@ -47,14 +48,20 @@ Connection::~Connection() {
   release_socket();
 }
 
-void Connection::assign_socket() { descriptor_.assign(PQsocket(connection_.get())); }
+void Connection::assign_socket() {
+  descriptor_.assign(PQsocket(connection_.get()));
+}
 
 void Connection::release_socket() {
   if (descriptor_.is_open()) descriptor_.release();
 }
 
-int Connection::server_version() const { return PQserverVersion(connection_.get()); }
-int Connection::server_process() const { return PQbackendPID(connection_.get()); }
+int Connection::server_version() const {
+  return PQserverVersion(connection_.get());
+}
+int Connection::server_process() const {
+  return PQbackendPID(connection_.get());
+}
 
 std::string_view Connection::parameter(const char* name) const {
   const char* value = PQparameterStatus(connection_.get(), name);
@@ -76,7 +83,9 @@ void Connection::on_notice(std::function<void(std::string, std::string)> handler
 
 // ── statements ───────────────────────────────────────────────────────────────────────────────────
 
-void Connection::submit(Exchange& exchange) { send(exchange, 0); }
+void Connection::submit(Exchange& exchange) {
+  send(exchange, 0);
+}
 
 void Connection::abandon(Exchange& exchange) {
   for (auto& slot : slots_) {
@@ -229,11 +238,11 @@ void Connection::send(Exchange& exchange, int attempt) {
   if (!send_steps(slot, exchange.statement(), exchange.params(), exchange.tenant())) {
     // What was refused here never left: the steps before it are answered as any others.
     slot.failed_step = slot.steps.size();
-    slot.error = Error{.code = ErrorCode::kBadInput,
-                       .message = "the statement cannot be sent: " +
-                                  first_line(PQerrorMessage(connection_.get())),
-                       .statement = std::string(exchange.statement().name),
-                       .node = node_};
+    slot.error = Error{
+        .code = ErrorCode::kBadInput,
+        .message = "the statement cannot be sent: " + first_line(PQerrorMessage(connection_.get())),
+        .statement = std::string(exchange.statement().name),
+        .node = node_};
   }
 #ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
   // libpq 17: one flush for all that gathers in this turn of the loop.
@@ -485,9 +494,8 @@ void Connection::lose(Error error) {
 void Connection::close() {
   if (closed_) return;
   const auto self = shared_from_this();
-  lose(Error{.code = ErrorCode::kConnectionLost,
-             .message = "the connection was closed",
-             .node = node_});
+  lose(Error{
+      .code = ErrorCode::kConnectionLost, .message = "the connection was closed", .node = node_});
   // Tells the server; it rolls back what is open.
   connection_.reset();
 }
@@ -578,13 +586,13 @@ Error Connection::make_error(const pg_result* result, const Statement* statement
   const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
   const bool from_server = !sqlstate.empty();
   if (message.empty()) message = first_line(PQresultErrorMessage(result));
-  return Error{.code = from_server && !is_farewell(result) ? ErrorCode::kSql
-                                                           : ErrorCode::kConnectionLost,
-               .message = std::move(message),
-               .hint = std::string(field(result, PG_DIAG_MESSAGE_HINT)),
-               .sqlstate = std::string(sqlstate),
-               .statement = std::string(statement == nullptr ? "" : statement->name),
-               .node = node_};
+  return Error{
+      .code = from_server && !is_farewell(result) ? ErrorCode::kSql : ErrorCode::kConnectionLost,
+      .message = std::move(message),
+      .hint = std::string(field(result, PG_DIAG_MESSAGE_HINT)),
+      .sqlstate = std::string(sqlstate),
+      .statement = std::string(statement == nullptr ? "" : statement->name),
+      .node = node_};
 }
 
 Error Connection::lost_error(const Statement* statement) const {
@@ -592,8 +600,8 @@ Error Connection::lost_error(const Statement* statement) const {
   if (closed_) {
     message = why_lost_.empty() ? "the connection is closed" : why_lost_;
   } else {
-    message = "the connection broke: " +
-              first_line(connection_ ? PQerrorMessage(connection_.get()) : "");
+    message =
+        "the connection broke: " + first_line(connection_ ? PQerrorMessage(connection_.get()) : "");
   }
   return Error{.code = ErrorCode::kConnectionLost,
                .message = std::move(message),

@@ -116,7 +116,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // behind others at its deadline is abandoned instead, and may yet run.
   // Errors: kSql, kTimeout, kConnectionLost, kInDoubt (a write whose answer never came).
   [[nodiscard]] boost::asio::awaitable<Result<Rows>> execute(const Statement& statement,
-                                                             const Params& params = {},
+                                                             const Params& params = kNoParams,
                                                              SteadyTime deadline = kNoDeadline,
                                                              const Uuid* tenant = nullptr);
 
@@ -131,9 +131,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Runs SQL text of any number of statements by the simple protocol; a text of several is one
   // transaction unless it says otherwise. Gives each statement's rows, in text format: any column
   // can be read as a string, and as nothing else. COPY has its own functions and is refused here.
-  // may_have_taken_effect of an error: the connection broke, or a COMMIT in the text came before the
-  // failure. (A single statement that commits on its own way, as CREATE INDEX CONCURRENTLY does,
-  // is not seen as such.)
+  // may_have_taken_effect of an error: the connection broke, or a COMMIT in the text came before
+  // the failure. (A single statement that commits on its own way, as CREATE INDEX CONCURRENTLY
+  // does, is not seen as such.)
   [[nodiscard]] boost::asio::awaitable<Result<std::vector<Rows>>> script(
       std::string sql, SteadyTime deadline = kNoDeadline);
 
@@ -208,7 +208,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::uint64_t prepared = 0;   // the number of what it ran, 0 where it was not prepared
     std::uint64_t tenant = 0;     // the same for setting the tenant
     int attempt = 0;
-    bool completed = false;       // the statement ran to its end; only the Sync is missing
+    bool completed = false;  // the statement ran to its end; only the Sync is missing
     std::optional<Error> error;
     Rows rows;
     SteadyTime started_at{};
@@ -224,8 +224,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(boost::asio::any_io_executor executor, std::string node);
 
   boost::asio::awaitable<Result<void>> open(Options options);
-  boost::asio::awaitable<Result<void>> poll_until_connected(SteadyTime deadline,
-                                                             std::string where);
+  boost::asio::awaitable<Result<void>> poll_until_connected(SteadyTime deadline, std::string where);
   void assign_socket();
   void release_socket();
 

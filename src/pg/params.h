@@ -13,8 +13,8 @@ class Params {
  public:
   Params() = default;
   template <class First, class... Rest>
-    requires(!std::same_as<std::remove_cvref_t<First>, Params>)
-  explicit Params(const First& first, const Rest&... rest) {
+  requires(!std::same_as<std::remove_cvref_t<First>, Params>) explicit Params(const First& first,
+                                                                              const Rest&... rest) {
     bytes_.reserve(64);
     add(first);
     (add(rest), ...);
@@ -56,5 +56,8 @@ class Params {
   std::string bytes_;
   boost::container::small_vector<Item, 8> items_;
 };
+
+// For statements without any. A default argument must outlive a coroutine that starts later.
+inline const Params kNoParams{};
 
 }  // namespace lyceum::pg

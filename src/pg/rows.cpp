@@ -1,10 +1,9 @@
 #include "pg/rows.h"
 
-#include <fmt/format.h>
-#include <libpq-fe.h>
-
 #include <algorithm>
 #include <charconv>
+#include <fmt/format.h>
+#include <libpq-fe.h>
 
 namespace lyceum::pg {
 namespace {
@@ -17,7 +16,9 @@ namespace {
 
 }  // namespace
 
-void Rows::Clear::operator()(pg_result* result) const { PQclear(result); }
+void Rows::Clear::operator()(pg_result* result) const {
+  PQclear(result);
+}
 
 bool Row::is_null(int column) const {
   return PQgetisnull(rows_->result_.get(), index_, column) != 0;
@@ -29,17 +30,25 @@ std::string_view Row::bytes(int column) const {
           static_cast<std::size_t>(PQgetlength(result, index_, column))};
 }
 
-int Row::column(std::string_view name) const { return rows_->column(name); }
+int Row::column(std::string_view name) const {
+  return rows_->column(name);
+}
 
-int Rows::size() const { return result_ ? PQntuples(result_.get()) : 0; }
-int Rows::columns() const { return result_ ? PQnfields(result_.get()) : 0; }
+int Rows::size() const {
+  return result_ ? PQntuples(result_.get()) : 0;
+}
+int Rows::columns() const {
+  return result_ ? PQnfields(result_.get()) : 0;
+}
 
 std::string_view Rows::column_name(int column) const {
   const char* name = PQfname(result_.get(), column);
   return name == nullptr ? std::string_view{} : name;
 }
 
-Oid Rows::column_type(int column) const { return PQftype(result_.get(), column); }
+Oid Rows::column_type(int column) const {
+  return PQftype(result_.get(), column);
+}
 
 int Rows::column(std::string_view name) const {
   for (int at = 0; at < columns(); ++at) {
@@ -56,11 +65,17 @@ std::int64_t Rows::affected() const {
   return count;
 }
 
-std::string_view Rows::command() const { return result_ ? PQcmdStatus(result_.get()) : ""; }
+std::string_view Rows::command() const {
+  return result_ ? PQcmdStatus(result_.get()) : "";
+}
 
-std::size_t Rows::bytes() const { return result_ ? PQresultMemorySize(result_.get()) : 0; }
+std::size_t Rows::bytes() const {
+  return result_ ? PQresultMemorySize(result_.get()) : 0;
+}
 
-bool Rows::in_text(int column) const { return PQfformat(result_.get(), column) == 0; }
+bool Rows::in_text(int column) const {
+  return PQfformat(result_.get(), column) == 0;
+}
 
 void Rows::type_mismatch(int column, bool null) const {
   if (column < 0 || column >= columns()) {
@@ -68,8 +83,8 @@ void Rows::type_mismatch(int column, bool null) const {
   }
   if (null) defect(fmt::format("column '{}' is NULL where a value is read", column_name(column)));
   if (in_text(column)) {
-    defect(fmt::format("column '{}' is in text format, to be read as a string",
-                       column_name(column)));
+    defect(
+        fmt::format("column '{}' is in text format, to be read as a string", column_name(column)));
   }
   defect(fmt::format("column '{}' has type oid {}, which is not read as that C++ type",
                      column_name(column), column_type(column)));

@@ -1,12 +1,11 @@
 // What a connection does one at a time, outside of pipeline mode: scripts and COPY.
 
-#include <fmt/format.h>
-#include <libpq-fe.h>
-
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <libpq-fe.h>
 
 #include "pg/connection.h"
 
@@ -277,8 +276,7 @@ awaitable<Result<void>> Connection::copy_in_write(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto piece = bytes.substr(0, kPiece);
     bytes.remove_prefix(piece.size());
-    const int put =
-        PQputCopyData(connection_.get(), piece.data(), static_cast<int>(piece.size()));
+    const int put = PQputCopyData(connection_.get(), piece.data(), static_cast<int>(piece.size()));
     if (put != 1 || (co_await flush_all(copy_limit_)).has_error()) {
       // The server has ended the COPY; its reason is the answer.
       if (closed_) co_return lost_within(copy_limit_);

@@ -1,8 +1,7 @@
 #include "pg/target.h"
 
-#include <libpq-fe.h>
-
 #include <charconv>
+#include <libpq-fe.h>
 #include <memory>
 
 #include "base/url.h"

@@ -9,9 +9,15 @@ using Isolation = TransactionOptions::Isolation;
 std::string begin_text(const TransactionOptions& options) {
   std::string text = "begin";
   switch (options.isolation) {
-    case Isolation::read_committed: text += " isolation level read committed"; break;
-    case Isolation::repeatable_read: text += " isolation level repeatable read"; break;
-    case Isolation::serializable: text += " isolation level serializable"; break;
+    case Isolation::read_committed:
+      text += " isolation level read committed";
+      break;
+    case Isolation::repeatable_read:
+      text += " isolation level repeatable read";
+      break;
+    case Isolation::serializable:
+      text += " isolation level serializable";
+      break;
   }
   return text + (options.access == Access::read ? " read only" : " read write");
 }
@@ -75,7 +81,7 @@ awaitable<Result<Rows>> Transaction::execute(const Statement& statement, const P
 awaitable<Result<void>> Transaction::commit() {
   static constexpr Statement kCommit{"", "commit", Access::write};
   const bool sent = !connection_->closed();
-  auto done = co_await connection_->execute(kCommit, {}, deadline_);
+  auto done = co_await connection_->execute(kCommit, kNoParams, deadline_);
   connection_->set_in_transaction(false);
   if (done.has_error()) {
     auto error = done.error();
@@ -101,7 +107,7 @@ awaitable<Result<void>> Transaction::commit() {
 
 awaitable<Result<void>> Transaction::rollback() {
   static constexpr Statement kRollback{"", "rollback", Access::read};
-  auto done = co_await connection_->execute(kRollback, {}, deadline_);
+  auto done = co_await connection_->execute(kRollback, kNoParams, deadline_);
   connection_->set_in_transaction(false);
   if (done.has_error()) co_return done.error();
   co_return Result<void>{};

@@ -24,7 +24,7 @@ class Transaction {
 
   // An error never takes effect: where the connection broke, nothing was committed.
   [[nodiscard]] boost::asio::awaitable<Result<Rows>> execute(const Statement& statement,
-                                                             const Params& params = {});
+                                                             const Params& params = kNoParams);
 
   // Errors: kInDoubt where the connection broke before the answer: the transaction may or may not
   // have been committed. kSql where the server rolled it back instead.

@@ -20,11 +20,10 @@ inline constexpr Oid kBool = 16, kBytea = 17, kName = 19, kInt8 = 20, kInt2 = 21
                      kTimestamptz = 1184, kNumeric = 1700, kVoid = 2278, kUuid = 2950,
                      kJsonb = 3802;
 inline constexpr Oid kBoolArray = 1000, kByteaArray = 1001, kInt2Array = 1005, kInt4Array = 1007,
-                     kTextArray = 1009, kInt8Array = 1016, kFloat4Array = 1021,
-                     kFloat8Array = 1022, kDateArray = 1182, kTimestamptzArray = 1185,
-                     kNumericArray = 1231, kUuidArray = 2951, kJsonbArray = 3807,
-                     kNameArray = 1003, kBpcharArray = 1014, kVarcharArray = 1015,
-                     kOidArray = 1028, kJsonArray = 199;
+                     kTextArray = 1009, kInt8Array = 1016, kFloat4Array = 1021, kFloat8Array = 1022,
+                     kDateArray = 1182, kTimestamptzArray = 1185, kNumericArray = 1231,
+                     kUuidArray = 2951, kJsonbArray = 3807, kNameArray = 1003, kBpcharArray = 1014,
+                     kVarcharArray = 1015, kOidArray = 1028, kJsonArray = 199;
 }  // namespace oid
 
 using Date = std::chrono::sys_days;

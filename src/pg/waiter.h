@@ -24,9 +24,9 @@ class Waiter {
     if (!done_) {
       co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
           [this](auto handler) {
-            auto& context =
-                boost::asio::query(handler.get_executor(),
-                                   boost::asio::execution::context_as<boost::asio::execution_context&>);
+            auto& context = boost::asio::query(
+                handler.get_executor(),
+                boost::asio::execution::context_as<boost::asio::execution_context&>);
             handler_.emplace(std::move(handler));
             boost::asio::use_service<Parked>(context).add(*this);
           },
@@ -45,8 +45,7 @@ class Waiter {
   [[nodiscard]] bool done() const { return done_; }
 
  private:
-  using Handler =
-      boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
+  using Handler = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
 
   // Who waits on one io_context. A waiting coroutine owns the object it waits for and is owned by
   // it: somebody else must break that circle when the io_context ends.
