@@ -5,12 +5,11 @@
 // The function is the README's example; tests/cli compares the two, tests/outside builds and runs
 // this against the installed library.
 
-#include <learning/stories.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <exception>
 #include <iostream>
+#include <learning/stories.h>
 
 using namespace lyceum;
 

@@ -138,8 +138,10 @@ void print_report(const Context& context, const indexes::ApplyReport& report) {
                index.error ? index.error->to_string() : ""});
   }
   if (!table.empty()) table.print(context.out);
-  context.out << fmt::format("{} were there already, {} done now, in {}\n", report.same,
-                             report.indexes.size(), seconds_text(seconds(report.total)));
+  using Outcome = indexes::IndexReport::Outcome;
+  const auto done = report.count(Outcome::built) + report.count(Outcome::replaced);
+  context.out << fmt::format("{} were there already, {} done now, {} not, in {}\n", report.same, done,
+                             report.indexes.size() - done, seconds_text(seconds(report.total)));
 }
 
 int apply_indexes(Context& context, const Arguments& arguments) {

@@ -47,6 +47,23 @@ std::string group_summary(std::string_view word) {
   return {};
 }
 
+// The first words of a call, where they lead to no command: CLI11 would only ask for one.
+std::optional<std::string> unknown_command(const std::vector<Command>& commands,
+                                           const std::vector<std::string>& arguments) {
+  std::string path;
+  for (const auto& word : arguments) {
+    if (word.starts_with('-')) break;
+    path += (path.empty() ? "" : " ") + word;
+    bool leads_on = false;
+    for (const auto& command : commands) {
+      if (command.path == path) return std::nullopt;
+      leads_on = leads_on || command.path.starts_with(path + ' ');
+    }
+    if (!leads_on) return path;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run(const std::vector<Command>& commands, const std::vector<std::string>& arguments,
@@ -78,6 +95,11 @@ int run(const std::vector<Command>& commands, const std::vector<std::string>& ar
     if (!command.examples.empty()) app.footer("Examples:\n" + command.examples);
   }
 
+  if (const auto unknown = unknown_command(commands, arguments)) {
+    context.err << "lyceum: there is no command '" << *unknown << "'; lyceum --help lists them"
+                << std::endl;
+    return kWrongUsage;
+  }
   // CLI11 wants them reversed.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
