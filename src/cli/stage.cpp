@@ -170,15 +170,19 @@ class Preparation {
 // What an earlier run left under the name is removed first.
 Result<local::Cluster> fresh_cluster(const StageOptions& options) {
   (void)local::Cluster::down(options.name, options.directory);
+  std::optional<std::filesystem::path> binaries;
+  if (!options.binaries.empty()) binaries = options.binaries;
   return local::Cluster::up({.name = options.name,
                              .state_directory = options.directory,
+                             .binaries = std::move(binaries),
                              .settings = {{"shared_buffers", "1GB"},
                                           {"maintenance_work_mem", "256MB"},
                                           {"max_wal_size", "8GB"},
                                           {"checkpoint_timeout", "30min"},
-                                          {"random_page_cost", "1.1"},
-                                          {"effective_cache_size", "4GB"},
-                                          {"work_mem", "16MB"}}});
+                                          // What local/ sets for small machines, as PostgreSQL
+                                          // has it: the comparisons are on stock settings.
+                                          {"work_mem", "4MB"},
+                                          {"random_page_cost", "4"}}});
 }
 
 }  // namespace
