@@ -48,12 +48,14 @@ CREATE TABLE stories (
   translator         text             NOT NULL DEFAULT '',
   licence            text             NOT NULL DEFAULT '',
   source             text             NOT NULL DEFAULT '',
-  -- Title above content. The tenant is a lexeme too, one that no text can produce: the full-text
-  -- index then cuts the tenant's stories and the word's stories by itself, without an extension.
+  -- Title above content. Tenant, level and whether it is published are lexemes too, ones that no text
+  -- can produce: the full-text index then cuts the tenant's stories and the word's stories by itself,
+  -- without an extension, and counts them without reading a row.
   search             tsvector         NOT NULL GENERATED ALWAYS AS (
                        setweight(to_tsvector('pg_catalog.english', title), 'A')
                        || setweight(to_tsvector('pg_catalog.english', content), 'B')
-                       || array_to_tsvector(ARRAY['tenant=' || tenant_id::text])) STORED,
+                       || array_to_tsvector(ARRAY['tenant=' || tenant_id::text, 'level=' || level,
+                                                  'published=' || published::text])) STORED,
   -- What orders and filters a page rides along in the key, so that a learner's own stories are
   -- sorted and sifted without a visit to the table.
   PRIMARY KEY (tenant_id, id) INCLUDE (featured, created_at, published, level, difficulty_score)

@@ -14,6 +14,7 @@ struct Arguments {
   BenchOptions bench;
   std::string file;
   bool keep = false;
+  bool reuse = false;
 };
 
 Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& options,
@@ -37,6 +38,7 @@ int run_bench(Context& context, const Arguments& arguments) {
   if (options.has_error()) return context.fail(options.error());
   // The size at which the design states its budgets.
   options->name = "bench";
+  options->reuse = arguments.reuse;
   options->scale.stories *= 5;
   options->scale.sessions *= 3;
   ProgressLine progress(context.err, context.terminal);
@@ -84,6 +86,8 @@ Command bench() {
             options.push_back({"--calls", "Calls of an operation on one side of a round",
                                &arguments->bench.calls});
             options.push_back({"--only", "Only ids that begin so", &arguments->bench.only});
+            options.push_back({"--reuse", "Measure on the cluster that --keep left",
+                               &arguments->reuse});
             options.push_back({"--keep", "Leave the cluster 'bench' running", &arguments->keep});
             return [arguments](Context& context) { return run_bench(context, *arguments); };
           }};

@@ -43,7 +43,7 @@ void print_rows(std::ostream& out, const std::vector<BenchRow>& rows) {
                fmt::format("{:.{}f}", row.ratio, row.ratio < 10 ? 2 : 0),
                fmt::format("{:.0f}%", row.spread * 100),
                row.budget > 0 ? fmt::format("{:g}", row.budget) : "",
-               row.mismatch ? "WRONG ANSWER: " + *row.mismatch : row.met() ? "met" : "missed"});
+               row.mismatch ? "WRONG ANSWER: " + *row.mismatch : row.budget == 0 ? "" : row.met() ? "met" : "missed"});
   }
   table.print(out);
   out << '\n';
