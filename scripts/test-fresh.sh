@@ -47,6 +47,11 @@ command -v debootstrap >/dev/null || fail "no debootstrap: apt-get install deboo
 # What the inner half mounts and starts ends with it, whatever it dies of, and the outer half never
 # saw a mount: so removing cannot reach through one into the machine.
 if [[ -z ${LYCEUM_FRESH_ROOM-} ]]; then
+  mkdir -p "$cache"
+  exec {lock}>"$cache/lock"
+  flock --nonblock "$lock" || fail "another one is running"
+  # What a killed one left; nothing can be mounted there any more.
+  rm -rf --one-file-system "${TMPDIR:-/tmp}"/lyceum-fresh.*
   room=$(mktemp -d "${TMPDIR:-/tmp}/lyceum-fresh.XXXXXX")
   trap 'rm -rf --one-file-system "$room"' EXIT
   trap 'exit 129' HUP
