@@ -11,7 +11,9 @@ constexpr Duration kHousekeeping = std::chrono::seconds(1);
 constexpr Duration kShortLife = std::chrono::seconds(1);
 constexpr Duration kLongest = std::chrono::hours(24 * 365);
 
-SteadyTime later(SteadyTime now, Duration by) { return now + std::min(by, kLongest); }
+SteadyTime later(SteadyTime now, Duration by) {
+  return now + std::min(by, kLongest);
+}
 
 }  // namespace
 
@@ -129,12 +131,23 @@ void Core::grant(Ticket& ticket, MemberId id, SteadyTime now) {
 
 void Core::fail(Ticket& ticket, Reason reason) {
   switch (reason) {
-    case Reason::queue_full: ++figures_.queue_full; break;
-    case Reason::pool_timeout: ++figures_.pool_timeouts; break;
-    case Reason::queue_deadline: ++figures_.queue_deadlines; break;
-    case Reason::sent_deadline: ++figures_.sent_deadlines; break;
-    case Reason::connect_failed: break;
-    case Reason::shutting_down: ++figures_.shut_out; break;
+    case Reason::queue_full:
+      ++figures_.queue_full;
+      break;
+    case Reason::pool_timeout:
+      ++figures_.pool_timeouts;
+      break;
+    case Reason::queue_deadline:
+      ++figures_.queue_deadlines;
+      break;
+    case Reason::sent_deadline:
+      ++figures_.sent_deadlines;
+      break;
+    case Reason::connect_failed:
+      break;
+    case Reason::shutting_down:
+      ++figures_.shut_out;
+      break;
   }
   const auto member = ticket.member;
   ticket.state = Ticket::State::idle;
@@ -255,8 +268,7 @@ void Core::connected(MemberId id, SteadyTime now) {
   const auto life = std::chrono::duration<double>(std::min(limits_.max_lifetime, kLongest)) *
                     (1.0 - limits_.max_lifetime_jitter * random_());
   member.retire_at = now + std::chrono::duration_cast<Duration>(life);
-  housekeeping_ =
-      std::min({housekeeping_, member.retire_at, later(now, limits_.idle_timeout)});
+  housekeeping_ = std::min({housekeeping_, member.retire_at, later(now, limits_.idle_timeout)});
   ++figures_.connects;
   backoff_.reset();
   refused_ = false;
@@ -364,10 +376,9 @@ MemberId Core::pick_for_lease() {
 }
 
 MemberId Core::emptiest_lane() const {
-  return *std::min_element(in(Role::lane).begin(), in(Role::lane).end(),
-                           [this](MemberId a, MemberId b) {
-                             return members_[a].depth() < members_[b].depth();
-                           });
+  return *std::min_element(
+      in(Role::lane).begin(), in(Role::lane).end(),
+      [this](MemberId a, MemberId b) { return members_[a].depth() < members_[b].depth(); });
 }
 
 // One statement waits behind another, and no lane is free.
@@ -425,8 +436,7 @@ void Core::connect_more(SteadyTime now) {
     wanted = std::max(wanted, connecting + limits_.min_idle - unleased());
   }
 
-  while (connecting < std::min(wanted, limits_.concurrent_connects) &&
-         !in(Role::unused).empty()) {
+  while (connecting < std::min(wanted, limits_.concurrent_connects) && !in(Role::unused).empty()) {
     if (now < no_connect_before_) {
       connect_postponed_ = true;
       return;
@@ -538,8 +548,7 @@ void Core::look_after_orphans(SteadyTime now) {
 
 void Core::keep_house(SteadyTime now) {
   housekeeping_ = SteadyTime::max();
-  for (const auto role :
-       {Role::spare, Role::lane, Role::reserved, Role::emptying, Role::leased}) {
+  for (const auto role : {Role::spare, Role::lane, Role::reserved, Role::emptying, Role::leased}) {
     const auto& members = in(role);
     for (auto at = members.size(); at-- > 0;) {
       const auto id = members[at];
@@ -560,8 +569,8 @@ void Core::keep_house(SteadyTime now) {
         close(id, CloseReason::idle);
         continue;
       }
-      const auto due = std::min(member.retire_at, later(free ? member.idle_since : now,
-                                                        limits_.idle_timeout));
+      const auto due =
+          std::min(member.retire_at, later(free ? member.idle_since : now, limits_.idle_timeout));
       housekeeping_ = std::min(housekeeping_, due > now ? due : now + kHousekeeping);
     }
   }

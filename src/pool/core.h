@@ -119,16 +119,16 @@ class Core {
   };
   struct Member {
     Role role = Role::unused;
-    bool retiring = false;      // closed once nothing is in flight
-    bool cancelling = false;    // a cancel is on its way, and hits whatever it meets
-    std::uint32_t place = 0;    // among the members of its role
-    std::uint32_t orphans = 0;  // null ones in flight
+    bool retiring = false;            // closed once nothing is in flight
+    bool cancelling = false;          // a cancel is on its way, and hits whatever it meets
+    std::uint32_t place = 0;          // among the members of its role
+    std::uint32_t orphans = 0;        // null ones in flight
     std::deque<Ticket*> flight = {};  // statements sent and not answered; null for an orphan
     SteadyTime head_since{};          // since when the server has been at its current statement
     SteadyTime idle_since{};
     SteadyTime connected_at{};
     SteadyTime retire_at{};
-    SteadyTime orphaned{};  // when the newest orphan became one
+    SteadyTime orphaned{};      // when the newest orphan became one
     SteadyTime cancel_at{};     // not before
     SteadyTime cancelled_at{};  // last
     Duration cancel_pause{};

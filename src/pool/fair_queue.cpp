@@ -40,7 +40,9 @@ std::size_t FairQueue::size_of(const std::optional<Uuid>& tenant) const {
   return found == tenants_.end() ? 0 : found->second.tickets.size();
 }
 
-Ticket& FairQueue::newest_of_the_most() { return ranks_[most_].front().tickets.back(); }
+Ticket& FairQueue::newest_of_the_most() {
+  return ranks_[most_].front().tickets.back();
+}
 
 // Puts the tenant where its number of tickets belongs; forgets it where it has none left. The
 // number changes by one at a time, so the largest is never far.

@@ -11,14 +11,14 @@ enum class CloseReason : std::uint8_t { idle, lifetime, lost, unresponsive, shut
 
 // What a pool can say of itself. Counters only rise; the rest is as of now.
 struct Figures {
-  std::size_t open = 0;        // connections that exist, leased ones included
+  std::size_t open = 0;  // connections that exist, leased ones included
   std::size_t connecting = 0;
-  std::size_t idle = 0;        // open with nothing in flight
+  std::size_t idle = 0;  // open with nothing in flight
   std::size_t leased = 0;
-  std::size_t lanes = 0;       // connections that take statements
-  std::size_t depth = 0;       // statements in flight on all lanes
-  std::size_t deepest = 0;     // statements in flight on the fullest lane
-  std::size_t waiting = 0;     // requests before the pool
+  std::size_t lanes = 0;    // connections that take statements
+  std::size_t depth = 0;    // statements in flight on all lanes
+  std::size_t deepest = 0;  // statements in flight on the fullest lane
+  std::size_t waiting = 0;  // requests before the pool
 
   std::uint64_t statements = 0;  // sent
   std::uint64_t leases = 0;      // granted

@@ -12,8 +12,9 @@ struct Limits {
   std::size_t connection_limit = 20;  // 1..10000 connections, lanes and leases together
   std::size_t lanes = 4;              // connections that carry single statements, at most
   std::size_t lane_depth = 32;        // statements in flight on one lane, at most
-  std::size_t min_idle = 1;           // connections kept open though nobody needs them
-  std::size_t queue_limit = 10000;    // requests that wait for a connection, at most
+  std::size_t min_idle = 1;         // connections kept open, beside the leased ones, though nobody
+                                    // needs them
+  std::size_t queue_limit = 10000;  // requests that wait for a connection, at most
   std::size_t concurrent_connects = 2;
   Duration pool_timeout = std::chrono::seconds(10);       // wait for a connection, at most
   Duration connect_timeout = std::chrono::seconds(10);    // one attempt

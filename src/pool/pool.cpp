@@ -1,12 +1,11 @@
 #include "pool/pool.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 #include <random>
 
 #include "pg/waiter.h"
@@ -73,7 +72,7 @@ struct Request final : pg::Exchange, Ticket {
   Answers& pool;
   std::optional<pg::Waiter> waiter{std::in_place};
   std::optional<Result<pg::Rows>> result;
-  pg::Connection* connection = nullptr;   // what it was sent on, until it is answered
+  pg::Connection* connection = nullptr;    // what it was sent on, until it is answered
   std::shared_ptr<pg::Connection> leased;  // or what it was given
   bool asked = false;
   bool bystander = false;  // hit by a cancel that was meant for a neighbour
@@ -216,8 +215,8 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
     Error error{.code = ErrorCode::kTimeout,
                 .statement = std::string(request.statement().name),
                 .node = options.target.node};
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
-        Clock::now() - request.arrived);
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - request.arrived);
     switch (reason) {
       case Reason::queue_full:
         error.code = ErrorCode::kQueueFull;
@@ -229,8 +228,9 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
       case Reason::queue_deadline:
         error.message = fmt::format("no connection was free within {} ms{}", waited.count(),
                                     reason == Reason::pool_timeout ? "" : ", the deadline");
-        error.hint = "raise connection_limit or pool_timeout, or find out what holds the "
-                     "connections";
+        error.hint =
+            "raise connection_limit or pool_timeout, or find out what holds the "
+            "connections";
         if (last_connect_error) {
           error.code = ErrorCode::kConnect;
           error.message += "; the last attempt to connect: " + last_connect_error->message;
@@ -238,8 +238,10 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
         }
         break;
       case Reason::sent_deadline:
-        error.message = fmt::format("the deadline passed {} ms after the request; the statement "
-                                    "is being cancelled", waited.count());
+        error.message = fmt::format(
+            "the deadline passed {} ms after the request; the statement "
+            "is being cancelled",
+            waited.count());
         error.may_have_taken_effect = request.statement().access == Access::write;
         break;
       case Reason::connect_failed:
@@ -296,8 +298,7 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
   // The cancel travels on a thread of its own; nothing else waits for it, so that it is asked how
   // far it has come.
   static awaitable<void> watch_cancel(std::shared_ptr<State> self,
-                                      std::shared_ptr<pg::Connection> connection,
-                                      MemberId member) {
+                                      std::shared_ptr<pg::Connection> connection, MemberId member) {
     asio::steady_timer pause(self->executor);
     while (!connection->closed() && connection->cancel_under_way()) {
       pause.expires_after(kCancelPoll);
@@ -376,7 +377,9 @@ Pool::~Pool() {
   }
 }
 
-const std::string& Pool::node() const { return state_->options.target.node; }
+const std::string& Pool::node() const {
+  return state_->options.target.node;
+}
 
 Figures Pool::figures() const {
   auto figures = state_->core.figures();

@@ -19,7 +19,7 @@ namespace lyceum::pool {
 
 // For whom and until when.
 struct Call {
-  std::optional<Uuid> tenant = {};          // set for row-level security; queues are fair between tenants
+  std::optional<Uuid> tenant = {};  // set for row-level security; queues are fair between tenants
   SteadyTime deadline = pg::kNoDeadline;  // at most Limits::statement_timeout away in any case
 };
 

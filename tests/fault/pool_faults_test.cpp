@@ -5,15 +5,13 @@
 //   - no call took longer than its deadline and a little;
 //   - the pool works.
 
-#include <gtest/gtest.h>
-
-#include <fmt/format.h>
-#include <signal.h>
-
 #include <atomic>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <map>
 #include <random>
 #include <set>
+#include <signal.h>
 #include <thread>
 
 #include "local/cluster.h"
@@ -124,8 +122,7 @@ class PoolFaults : public ::testing::Test {
   awaitable<std::optional<Error>> store_by_lease(std::int64_t key, SteadyTime deadline) {
     auto lease = co_await pool_->lease({.deadline = deadline});
     if (lease.has_error()) co_return lease.error();
-    auto transaction =
-        co_await pg::Transaction::begin(lease->connection(), {.deadline = deadline});
+    auto transaction = co_await pg::Transaction::begin(lease->connection(), {.deadline = deadline});
     if (transaction.has_error()) co_return plain(transaction.error());
     auto written = co_await transaction->execute(
         write_of("insert into stored values ($1, true)", "store.leased"), pg::Params(key));
@@ -180,9 +177,11 @@ class PoolFaults : public ::testing::Test {
     // All is well when both kinds are acknowledged again.
     const auto before = count_[End::acknowledged];
     const auto leases = pool_->figures().leases;
-    loop_.until([&] {
-      return count_[End::acknowledged] > before + 50 && pool_->figures().leases > leases + 5;
-    }, 15s);
+    loop_.until(
+        [&] {
+          return count_[End::acknowledged] > before + 50 && pool_->figures().leases > leases + 5;
+        },
+        15s);
     stop_ = true;
     loop_.until([this] { return working_ == 0; }, kDeadline + kMargin);
     verify();
@@ -193,8 +192,9 @@ class PoolFaults : public ::testing::Test {
     std::map<std::int64_t, int> stored;
     // What a cut-off server process still has to end, ends before the look.
     ASSERT_TRUE(lyceum::testing::eventually([this] {
-      return database_->value("select count(*) from pg_stat_activity where application_name = "
-                              "'pool_faults' and state <> 'idle'") == "0";
+      return database_->value(
+                 "select count(*) from pg_stat_activity where application_name = "
+                 "'pool_faults' and state <> 'idle'") == "0";
     }));
     for (const auto& row : database_->query("select key, count(*) from stored group by key")) {
       stored[std::stoll(row[0])] = std::stoi(row[1]);
@@ -216,17 +216,19 @@ class PoolFaults : public ::testing::Test {
     EXPECT_LE(figures.open, 6u);
     std::string seen;
     for (const auto& [what, times] : errors_) seen += fmt::format(" {}: {};", what, times);
-    fmt::print("  {} acknowledged, {} in doubt, {} failed, worst {} ms, {} retries, {} cancels, {} "
-               "connections;{}\n",
-               count_[End::acknowledged], count_[End::in_doubt], count_[End::failed],
-               worst_ / 1ms, figures.retries, figures.cancels, figures.connects, seen);
+    fmt::print(
+        "  {} acknowledged, {} in doubt, {} failed, worst {} ms, {} retries, {} cancels, {} "
+        "connections;{}\n",
+        count_[End::acknowledged], count_[End::in_doubt], count_[End::failed], worst_ / 1ms,
+        figures.retries, figures.cancels, figures.connects, seen);
   }
 
   // Of the pool's own server processes, one at random.
   std::string victims(const std::string& expression, int limit) {
-    return fmt::format("select {} from (select pid from pg_stat_activity where application_name = "
-                       "'pool_faults' order by random() limit {}) victim",
-                       expression, limit);
+    return fmt::format(
+        "select {} from (select pid from pg_stat_activity where application_name = "
+        "'pool_faults' order by random() limit {}) victim",
+        expression, limit);
   }
 
   Loop loop_;

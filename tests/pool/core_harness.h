@@ -15,12 +15,18 @@ using namespace std::chrono_literals;
 
 inline std::string_view name_of(Action::Kind kind) {
   switch (kind) {
-    case Action::Kind::connect: return "connect";
-    case Action::Kind::close: return "close";
-    case Action::Kind::send: return "send";
-    case Action::Kind::grant: return "grant";
-    case Action::Kind::fail: return "fail";
-    case Action::Kind::cancel: return "cancel";
+    case Action::Kind::connect:
+      return "connect";
+    case Action::Kind::close:
+      return "close";
+    case Action::Kind::send:
+      return "send";
+    case Action::Kind::grant:
+      return "grant";
+    case Action::Kind::fail:
+      return "fail";
+    case Action::Kind::cancel:
+      return "cancel";
   }
   return "?";
 }
@@ -87,12 +93,18 @@ struct Bench {
 
   static std::string_view reason(Reason reason) {
     switch (reason) {
-      case Reason::queue_full: return "queue_full";
-      case Reason::pool_timeout: return "pool_timeout";
-      case Reason::queue_deadline: return "queue_deadline";
-      case Reason::sent_deadline: return "sent_deadline";
-      case Reason::connect_failed: return "connect_failed";
-      case Reason::shutting_down: return "shutting_down";
+      case Reason::queue_full:
+        return "queue_full";
+      case Reason::pool_timeout:
+        return "pool_timeout";
+      case Reason::queue_deadline:
+        return "queue_deadline";
+      case Reason::sent_deadline:
+        return "sent_deadline";
+      case Reason::connect_failed:
+        return "connect_failed";
+      case Reason::shutting_down:
+        return "shutting_down";
     }
     return "?";
   }

@@ -3,7 +3,6 @@
 // must hold whatever happened.
 
 #include <gtest/gtest.h>
-
 #include <map>
 #include <optional>
 #include <random>
@@ -68,8 +67,10 @@ class SlowQueue {
 
 class Simulation {
  public:
-  explicit Simulation(unsigned seed) : random_(seed), limits_(draw_limits()), core_(limits_, [this] {
-      return std::uniform_real_distribution<>()(random_); }) {}
+  explicit Simulation(unsigned seed)
+      : random_(seed),
+        limits_(draw_limits()),
+        core_(limits_, [this] { return std::uniform_real_distribution<>()(random_); }) {}
 
   void run() {
     core_.tick(now_);
@@ -239,8 +240,8 @@ class Simulation {
         if (!members_[id].flight.empty()) land(id);
       }
     }
-    if (auto* ticket = some_ticket(
-            [this](const Ticket& t) { return lives_[&t].leased.has_value(); });
+    if (auto* ticket =
+            some_ticket([this](const Ticket& t) { return lives_[&t].leased.has_value(); });
         ticket != nullptr && chance(0.7)) {
       auto& life = lives_[ticket];
       const auto id = *std::exchange(life.leased, std::nullopt);
@@ -417,8 +418,7 @@ class Simulation {
         ASSERT_TRUE(full_);
         if (&ticket == submitted_) {
           // Nobody has enough more to give way.
-          const auto own =
-              statements_.size_of(ticket.tenant) + leases_.size_of(ticket.tenant);
+          const auto own = statements_.size_of(ticket.tenant) + leases_.size_of(ticket.tenant);
           ASSERT_LE(std::max(statements_.most(), leases_.most()), own + 1);
         } else {
           auto& from = queue(ticket.kind);
@@ -429,12 +429,18 @@ class Simulation {
           if (submitted_->state == Ticket::State::waiting) return;
         }
         return;
-      case Reason::queue_deadline: ASSERT_GE(now_, ticket.deadline); break;
+      case Reason::queue_deadline:
+        ASSERT_GE(now_, ticket.deadline);
+        break;
       case Reason::pool_timeout:
         ASSERT_GE(now_, lives_[&ticket].asked_at + limits_.pool_timeout);
         break;
-      case Reason::connect_failed: ASSERT_EQ(open(), 0u); break;
-      case Reason::shutting_down: ASSERT_TRUE(core_.draining()); break;
+      case Reason::connect_failed:
+        ASSERT_EQ(open(), 0u);
+        break;
+      case Reason::shutting_down:
+        ASSERT_TRUE(core_.draining());
+        break;
     }
     if (&ticket != submitted_) queue(ticket.kind).remove(&ticket);
   }
@@ -486,8 +492,8 @@ class Simulation {
         usable += !member.cancelling;
       } else if (!member.tainted) {
         ++lanes_at_work;
-        room |= now_ - member.head_since <= Core::kStalled &&
-                member.flight.size() < limits_.lane_depth;
+        room |=
+            now_ - member.head_since <= Core::kStalled && member.flight.size() < limits_.lane_depth;
       }
     }
     ASSERT_EQ(figures.depth, depth);
@@ -548,8 +554,19 @@ class Simulation {
   std::optional<SteadyTime> drained_by_;
 };
 
+// Seconds, also where every memory access is looked at.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr unsigned kSeeds = 200;
+#else
+constexpr unsigned kSeeds = 1500;
+#endif
+#else
+constexpr unsigned kSeeds = 1500;
+#endif
+
 TEST(CoreSimulation, HoldsItsWordWhateverTheServersDo) {
-  for (unsigned seed = 1; seed <= 1500; ++seed) {
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE(seed);
     Simulation simulation(seed);
     simulation.run();

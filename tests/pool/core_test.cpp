@@ -322,7 +322,8 @@ TEST(Core, ACancelThatNeverArrivesCostsTheConnection) {
   bench.statement("a", -1, bench.now + 100ms);
   bench.core.connected(0, bench.now);
   bench.advance(100ms);
-  EXPECT_THAT(bench.done(), ElementsAre("connect 0", "send a 0", "fail a sent_deadline", "cancel 0"));
+  EXPECT_THAT(bench.done(),
+              ElementsAre("connect 0", "send a 0", "fail a sent_deadline", "cancel 0"));
   bench.core.orphan_answered(0, bench.now);
   bench.advance(Core::kOrphanLimit - 1ms);
   EXPECT_THAT(bench.done(), IsEmpty());
@@ -760,8 +761,8 @@ TEST(Core, CutsWhatIsLeftWhenTheTimeForDrainingIsOver) {
   bench.core.drain(bench.now, bench.now + 1s);
   EXPECT_EQ(bench.core.next_wakeup(), bench.now + 1s);
   bench.advance(1s);
-  EXPECT_THAT(bench.done(), ElementsAre("fail c shutting_down", "cancel 0", "close 0",
-                                        "cancel 1", "close 1"));
+  EXPECT_THAT(bench.done(),
+              ElementsAre("fail c shutting_down", "cancel 0", "close 0", "cancel 1", "close 1"));
   EXPECT_TRUE(bench.core.drain_cut());
   EXPECT_TRUE(bench.core.drained());
   bench.answer("a");

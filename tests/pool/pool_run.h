@@ -1,7 +1,5 @@
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -10,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <functional>
+#include <gtest/gtest.h>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -27,7 +26,9 @@ using lyceum::testing::TestDatabase;
 using namespace std::chrono_literals;
 using SteadyClock = std::chrono::steady_clock;
 
-inline SteadyTime in(Duration time) { return SteadyClock::now() + time; }
+inline SteadyTime in(Duration time) {
+  return SteadyClock::now() + time;
+}
 
 // Parameters for a statement of a test, which are the text itself: '… where id = 7'.
 inline const pg::Params kNoParams;

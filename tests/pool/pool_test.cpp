@@ -1,9 +1,8 @@
 #include "pool/pool.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 #include <set>
 
 #include "base/statement_statistics.h"
@@ -75,10 +74,12 @@ class PoolTest : public ::testing::Test {
     if (!pool_) return;
     shut_down();
     // With the pool at rest nothing is left on the loop.
-    loop_.until([this] {
-      loop_.context.restart();
-      return loop_.context.poll() == 0 && loop_.context.stopped();
-    }, 12s);
+    loop_.until(
+        [this] {
+          loop_.context.restart();
+          return loop_.context.poll() == 0 && loop_.context.stopped();
+        },
+        12s);
     pool_.reset();
     EXPECT_TRUE(eventually([this] { return at_server("count(*)") == "0"; }));
   }
@@ -119,8 +120,8 @@ TEST_F(PoolTest, EachStatementSeesItsOwnTenant) {
   for (std::uint32_t i = 0; i < 300; ++i) {
     Call call;
     if (i % 3 != 0) call.tenant = tenant_number(i % 7);
-    asked.push_back(ask(read_of("select coalesce(current_setting('lyceum.tenant', true), '')"),
-                        {}, call));
+    asked.push_back(
+        ask(read_of("select coalesce(current_setting('lyceum.tenant', true), '')"), {}, call));
   }
   loop_.until([&] {
     return std::all_of(asked.begin(), asked.end(), [](auto& a) { return a->result.has_value(); });
@@ -407,8 +408,8 @@ TEST_F(PoolTest, ANeighbourThatACancelHitsIsRunAgain) {
   execute("select 1");
   gate.set_delay(500ms, 0ms);
   const auto late = ask(read_of("select 2"), {}, {.deadline = in(100ms)});
-  const auto neighbour = ask(
-      write_of("with slept as (select pg_sleep(0.8)) insert into hits select 1 from slept"));
+  const auto neighbour =
+      ask(write_of("with slept as (select pg_sleep(0.8)) insert into hits select 1 from slept"));
   loop_.until([&] { return late->result && neighbour->result; });
   EXPECT_EQ((*late->result).error().code, ErrorCode::kTimeout);
   EXPECT_TRUE(neighbour->ok()) << neighbour->what();
@@ -511,9 +512,10 @@ TEST_F(PoolTest, ABrokenConnectionIsReplaced) {
   loop_.until([&] { return pool_->figures().open == 2; });
   for (int i = 0; i < 3; ++i) {
     const auto lost = pool_->figures().closed_for(CloseReason::lost);
-    database().query(fmt::format("select pg_terminate_backend(pid) from pg_stat_activity "
-                                 "where application_name = '{}'",
-                                 name_));
+    database().query(
+        fmt::format("select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where application_name = '{}'",
+                    name_));
     EXPECT_TRUE(execute("select 1").has_value());
     loop_.until([&] {
       return pool_->figures().open == 2 && pool_->figures().closed_for(CloseReason::lost) > lost;
@@ -657,9 +659,10 @@ TEST_F(PoolTest, ALoopThatEndsTakesEverythingWithIt) {
   pool.reset();
   loop.reset();
   EXPECT_EQ(ended, 0) << "nobody was told anything";
-  database().query(fmt::format("select pg_terminate_backend(pid) from pg_stat_activity where "
-                               "application_name = '{}'",
-                               name_));
+  database().query(
+      fmt::format("select pg_terminate_backend(pid) from pg_stat_activity where "
+                  "application_name = '{}'",
+                  name_));
 }
 
 TEST_F(PoolTest, APoolThatIsDroppedEndsWhoWaits) {
