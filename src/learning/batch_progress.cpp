@@ -19,9 +19,10 @@ std::optional<Error> check(const std::vector<ProgressUpdate>& updates, std::stri
                                  kMostUpdates),
                      "send it in parts, each with a key of its own");
   }
-  if (key.size() > kLongestKey || key.find('\0') != std::string_view::npos) {
-    return bad_input(fmt::format("an idempotency key is 1 to {} bytes without NUL", kLongestKey));
+  if (key.size() > kLongestKey) {
+    return bad_input(fmt::format("the idempotency key is longer than {} bytes", kLongestKey));
   }
+  if (auto error = check_text("the idempotency key", key)) return error;
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const auto& update = updates[i];
     if (update.completion_percentage < 0 || update.completion_percentage > 100) {

@@ -10,6 +10,9 @@ using boost::asio::awaitable;
 
 awaitable<Result<ProgressSummary>> progress_summary(Scope scope, Uuid learner,
                                                     std::optional<Timestamp> present) {
+  if (present) {
+    if (auto error = check_time("present", *present)) co_return *error;
+  }
   const auto rows = co_await scope.pool.execute(sql::learning::progress_summary,
                                                 pg::Params(learner, present), scope.call());
   if (rows.has_error()) co_return rows.error();

@@ -27,7 +27,7 @@ BOOST_DESCRIBE_STRUCT(ProgressSummary, (),
                        vocabulary_mastered, active_days_last_30, current_streak))
 
 // `present` stands in for the server's clock: for tests and for looking back.
-// Errors: kNotFound (learner), those of Pool::execute.
+// Errors: kBadInput (present), kNotFound (learner), those of Pool::execute.
 [[nodiscard]] boost::asio::awaitable<Result<ProgressSummary>> progress_summary(
     Scope scope, Uuid learner, std::optional<Timestamp> present = std::nullopt);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "learning/load_lines.h"
 #include "sql/statements.h"
 
 namespace lyceum::learning {
@@ -50,6 +51,24 @@ awaitable<Result<void>> check_learner(const Scope& scope, const Uuid& learner) {
 
 Error bad_input(std::string message, std::string hint) {
   return {.code = ErrorCode::kBadInput, .message = std::move(message), .hint = std::move(hint)};
+}
+
+std::optional<Error> check_text(std::string_view what, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) {
+    return bad_input(fmt::format("{} holds a NUL character", what));
+  }
+  if (const auto at = load::find_invalid_utf8(text)) {
+    return bad_input(fmt::format("{} is no UTF-8 at byte {}", what, *at + 1));
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> check_time(std::string_view what, Timestamp time) {
+  using namespace std::chrono;
+  constexpr Timestamp kFirst = sys_days(year(1) / January / 1);
+  constexpr Timestamp kEnd = sys_days(year(10'000) / January / 1);
+  if (time >= kFirst && time < kEnd) return std::nullopt;
+  return bad_input(fmt::format("{} is not within the years 1 to 9999", what));
 }
 
 }  // namespace lyceum::learning

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 
 #include "learning/cursor.h"
 #include "sql/statements.h"
@@ -45,9 +48,7 @@ std::optional<Error> check(const StoriesRequest& request) {
     if (request.search->size() > kLongestSearch) {
       return bad_input(fmt::format("search is longer than {} bytes", kLongestSearch));
     }
-    if (request.search->find('\0') != std::string::npos) {
-      return bad_input("search holds a NUL character");
-    }
+    if (auto error = check_text("search", *request.search)) return error;
   }
   return std::nullopt;
 }
@@ -114,7 +115,19 @@ awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request)
   }
 
   const auto wanted = choose(request, after);
-  auto rows = co_await scope.pool.execute(*wanted.statement, wanted.params, scope.call());
+  const auto fetch = [&] {
+    return scope.pool.execute(*wanted.statement, wanted.params, scope.call());
+  };
+  Result<pg::Rows> rows = pg::Rows();
+  Result<std::int64_t> total = 0;
+  if (request.include_total) {
+    // Two questions, on two lanes at once.
+    using namespace boost::asio::experimental::awaitable_operators;
+    std::tie(rows, total) = co_await (fetch() && count(scope, request));
+    if (total.has_error()) co_return total.error();
+  } else {
+    rows = co_await fetch();
+  }
   if (rows.has_error()) co_return rows.error();
 
   StoriesPage page{.stories = rows->as<Story>()};
@@ -129,12 +142,8 @@ awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request)
          .id = last.id},
         listing);
   }
-  if (request.include_total) {
-    auto total = co_await count(scope, request);
-    if (total.has_error()) co_return total.error();
-    page.total_count = *total;
-  }
-  if (page.stories.empty() && !request.cursor && request.offset == 0) {
+  if (request.include_total) page.total_count = *total;
+  if (page.stories.empty() && !request.cursor) {
     if (auto known = co_await check_tenant(scope); known.has_error()) co_return known.error();
   }
   if (request.learner && std::ranges::none_of(page.stories, [](const Story& story) {

@@ -16,6 +16,12 @@ awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendati
   if (request.limit < 1 || request.limit > kMostWords) {
     co_return bad_input(fmt::format("limit {} is not within 1 to {}", request.limit, kMostWords));
   }
+  if (request.present) {
+    if (auto error = check_time("present", *request.present)) co_return *error;
+  }
+  if (request.time_zone) {
+    if (auto error = check_text("time_zone", *request.time_zone)) co_return *error;
+  }
   const auto rows = co_await scope.pool.execute(
       sql::learning::vocabulary_recommendations,
       pg::Params(request.learner, std::int32_t{request.limit}, request.present,
