@@ -4,6 +4,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 lyceum := build/release/bin/lyceum
+# Real stories stand beside the project where it is developed; without them it takes its own.
+shared_stories := $(wildcard ../shared/data/stories.jsonl)
+inputs := $(if $(shared_stories),--stories $(shared_stories))
 # What comes after `lyceum demo`, `lyceum bench` or ctest: make test ARGS='-R uuid'
 ARGS ?=
 
@@ -13,11 +16,11 @@ help: ## this list
 
 .PHONY: demo
 demo: build ## the main job on a private PostgreSQL, with its report (LYCEUM_DEMO_SCALE enlarges it)
-	@$(lyceum) demo $(ARGS)
+	@$(lyceum) demo $(inputs) $(ARGS)
 
 .PHONY: serve
 serve: build ## the same, and stays until Ctrl-C
-	@$(lyceum) demo --stay $(ARGS)
+	@$(lyceum) demo --stay $(inputs) $(ARGS)
 
 .PHONY: build
 build: dependencies ## the program, the library, the tests: build/release
@@ -44,7 +47,7 @@ test-fresh: ## make demo and make test of HEAD in a new Debian 12 (chroot; as ro
 
 .PHONY: bench
 bench: build ## measures the budgets against the other ways: a table, and build/bench.json
-	@$(lyceum) bench --out build/bench.json $(ARGS)
+	@$(lyceum) bench --out build/bench.json $(inputs) $(ARGS)
 
 .PHONY: lint
 lint: dependencies-lint ## format, clang-tidy, shellcheck, and the house's own rules

@@ -131,7 +131,8 @@ int main(int argc, char** argv) try {
   std::string header =
       "// Generated from sql/ by tools/embed_sql.cpp.\n#pragma once\n"
       "#include \"base/embedded_file.h\"\n#include \"base/statement.h\"\n\n";
-  std::string body = "// Generated from sql/ by tools/embed_sql.cpp.\n#include \"sql/statements.h\"\n\n";
+  std::string body =
+      "// Generated from sql/ by tools/embed_sql.cpp.\n#include \"sql/statements.h\"\n\n";
   std::string files, all;
   std::size_t count = 0;
   for (const auto& source : sources) {
@@ -155,9 +156,11 @@ int main(int argc, char** argv) try {
           "    {}};\nconst Statement* const kStatements[] = {\n" + all +
           "    nullptr};\n}  // namespace\n"
           "std::span<const EmbeddedFile> files() { return std::span(kFiles).first<" +
-          std::to_string(sources.size()) + ">(); }\n"
+          std::to_string(sources.size()) +
+          ">(); }\n"
           "std::span<const Statement* const> statements() { return std::span(kStatements).first<" +
-          std::to_string(count) + ">(); }\n"
+          std::to_string(count) +
+          ">(); }\n"
           "}  // namespace lyceum::sql\n";
   write_if_changed(out / "statements.h", header);
   write_if_changed(out / "files.cpp", body);

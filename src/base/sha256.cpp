@@ -10,8 +10,8 @@ namespace lyceum {
 Sha256 sha256(std::string_view bytes) {
   Sha256 digest;
   unsigned int size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()),
-                 &size, EVP_sha256(), nullptr) != 1 ||
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
+                 EVP_sha256(), nullptr) != 1 ||
       size != digest.size()) {
     throw Exception({.code = ErrorCode::kInternal, .message = "SHA-256 is not available"});
   }

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-
 #include <fstream>
 
 #include "cli/bench_suite.h"
@@ -70,27 +69,28 @@ int run_bench(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command bench() {
-  return {.path = "bench",
-          .summary = "Measure the budgets beside the other ways, on a private cluster",
-          .examples = "  lyceum bench\n"
-                      "  lyceum bench --out bench.json --rounds 9\n"
-                      "  lyceum bench --only point_reads,stories",
-          .declare = [](std::vector<Option>& options) -> Run {
-            auto arguments = std::make_shared<Arguments>();
-            declare_input(options, arguments->input);
-            options.push_back({"--out", "Also write the JSON document to this file",
-                               &arguments->file});
-            options.push_back({"--rounds", "Rounds of each comparison", &arguments->bench.rounds});
-            options.push_back({"--seconds", "Length of one side of a throughput round",
-                               &arguments->bench.seconds});
-            options.push_back({"--calls", "Calls of an operation on one side of a round",
-                               &arguments->bench.calls});
-            options.push_back({"--only", "Only ids that begin so", &arguments->bench.only});
-            options.push_back({"--reuse", "Measure on the cluster that --keep left",
-                               &arguments->reuse});
-            options.push_back({"--keep", "Leave the cluster 'bench' running", &arguments->keep});
-            return [arguments](Context& context) { return run_bench(context, *arguments); };
-          }};
+  return {
+      .path = "bench",
+      .summary = "Measure the budgets beside the other ways, on a private cluster",
+      .examples =
+          "  lyceum bench\n"
+          "  lyceum bench --out bench.json --rounds 9\n"
+          "  lyceum bench --only point_reads,stories",
+      .declare = [](std::vector<Option>& options) -> Run {
+        auto arguments = std::make_shared<Arguments>();
+        declare_input(options, arguments->input);
+        options.push_back({"--out", "Also write the JSON document to this file", &arguments->file});
+        options.push_back({"--rounds", "Rounds of each comparison", &arguments->bench.rounds});
+        options.push_back(
+            {"--seconds", "Length of one side of a throughput round", &arguments->bench.seconds});
+        options.push_back(
+            {"--calls", "Calls of an operation on one side of a round", &arguments->bench.calls});
+        options.push_back({"--only", "Only ids that begin so", &arguments->bench.only});
+        options.push_back(
+            {"--reuse", "Measure on the cluster that --keep left", &arguments->reuse});
+        options.push_back({"--keep", "Leave the cluster 'bench' running", &arguments->keep});
+        return [arguments](Context& context) { return run_bench(context, *arguments); };
+      }};
 }
 
 }  // namespace lyceum::cli

@@ -27,11 +27,11 @@ std::vector<ProgressUpdate> batch_of(const learning::load::School& school, int n
   std::vector<ProgressUpdate> out;
   for (std::size_t i = 0; i < kRows; ++i) {
     const auto at = static_cast<std::uint64_t>(number) * kRows + i;
-    out.push_back({.user_id = school.user(learners.first + at % learners.size()).id,
-                   .story_id =
-                       school.story(stories.first + at / learners.size() % stories.size()).id,
-                   .completion_percentage = static_cast<std::int32_t>(at * 37 % 101),
-                   .time_spent = static_cast<std::int32_t>(at % 600)});
+    out.push_back(
+        {.user_id = school.user(learners.first + at % learners.size()).id,
+         .story_id = school.story(stories.first + at / learners.size() % stories.size()).id,
+         .completion_percentage = static_cast<std::int32_t>(at * 37 % 101),
+         .time_spent = static_cast<std::int32_t>(at % 600)});
   }
   return out;
 }
@@ -68,8 +68,8 @@ awaitable<Result<BenchRow>> compare(pool::Pool& pool, pg::Connection& guide, con
     const std::chrono::duration<double> their_time = Clock::now() - begun;
     begun = Clock::now();
     for (const auto& updates : batches) {
-      auto written = co_await learning::batch_progress({pool, tenant}, updates,
-                                                       to_string(random_uuid()));
+      auto written =
+          co_await learning::batch_progress({pool, tenant}, updates, to_string(random_uuid()));
       if (written.has_error()) co_return written.error();
     }
     const std::chrono::duration<double> our_time = Clock::now() - begun;
@@ -78,9 +78,10 @@ awaitable<Result<BenchRow>> compare(pool::Pool& pool, pg::Connection& guide, con
     if (round > 0) rounds.push_back({kTotal / our_time.count(), kTotal / their_time.count()});
   }
   static constexpr Statement kDifferent{
-      "", "select count(*) from (select user_id, story_id, completion_percentage, "
-          "time_spent::int8 from public.progress except select user_id, story_id, "
-          "completion_percentage, time_spent::int8 from guide.progress) d",
+      "",
+      "select count(*) from (select user_id, story_id, completion_percentage, "
+      "time_spent::int8 from public.progress except select user_id, story_id, "
+      "completion_percentage, time_spent::int8 from guide.progress) d",
       Access::read};
   auto different = co_await guide.execute(kDifferent);
   if (different.has_error()) co_return different.error();
@@ -125,7 +126,8 @@ Result<void> bench_batch(const Stage& stage, const BenchOptions& options, Progre
     int number = 0;
     std::optional<Error> failure;
     const auto measure = [&](BenchRow row) -> awaitable<void> {
-      auto measured = co_await compare(pool, **guide, stage, options.rounds, number, std::move(row));
+      auto measured =
+          co_await compare(pool, **guide, stage, options.rounds, number, std::move(row));
       if (measured.has_error()) {
         failure = measured.error();
       } else {
@@ -133,8 +135,10 @@ Result<void> bench_batch(const Stage& stage, const BenchOptions& options, Progre
       }
     };
     const auto what = [](std::string_view profile) {
-      return fmt::format("batch progress, {} rows a batch, with an idempotency key, indexes of "
-                         "profile {}; theirs: the guide's, without a key", kRows, profile);
+      return fmt::format(
+          "batch progress, {} rows a batch, with an idempotency key, indexes of "
+          "profile {}; theirs: the guide's, without a key",
+          kRows, profile);
     };
     co_await measure({.id = "batch.guide.all_indexes", .what = what("guide"), .unit = "rows/s"});
     if (!failure) {

@@ -1,9 +1,8 @@
-// Loading a whole school, beside psql's \copy of the same rows in the same order: each into an empty
-// database of the same schema, keys checked, once.
-
-#include <fmt/format.h>
+// Loading a whole school, beside psql's \copy of the same rows in the same order: each into an
+// empty database of the same schema, keys checked, once.
 
 #include <filesystem>
+#include <fmt/format.h>
 
 #include "cli/await.h"
 #include "cli/bench_suite.h"
@@ -49,8 +48,8 @@ Result<std::string> empty_database(local::Server& server, const std::string& nam
   if (made.has_error()) return made.error();
   const auto url = server.url(name);
   auto migrated = await([&](auto executor) -> awaitable<Result<void>> {
-    auto connection = co_await pg::Connection::connect(
-        executor, {.target = pg::parse_target(url).value()});
+    auto connection =
+        co_await pg::Connection::connect(executor, {.target = pg::parse_target(url).value()});
     if (connection.has_error()) co_return connection.error();
     schema::Migrator migrator(*connection, schema::find_migrations(sql::files()).value());
     auto applied = co_await migrator.apply();
@@ -94,8 +93,8 @@ Result<void> bench_load(const Stage& stage, const BenchOptions& options, Progres
   progress.update("lyceum load");
   begun = Clock::now();
   auto loaded = await([&](auto executor) -> awaitable<Result<learning::load::LoadReport>> {
-    auto connection = co_await pg::Connection::connect(
-        executor, {.target = pg::parse_target(*own).value()});
+    auto connection =
+        co_await pg::Connection::connect(executor, {.target = pg::parse_target(*own).value()});
     if (connection.has_error()) co_return connection.error();
     auto report = co_await learning::load::run(*connection, stage.school, false, {});
     (*connection)->close();
@@ -105,8 +104,9 @@ Result<void> bench_load(const Stage& stage, const BenchOptions& options, Progres
   if (loaded.has_error()) return loaded.error();
 
   BenchRow row{.id = "load.copy",
-               .what = "loading the school, simulation and key checks included; theirs: psql "
-                       "\\copy of the same rows from files (one round)",
+               .what =
+                   "loading the school, simulation and key checks included; theirs: psql "
+                   "\\copy of the same rows from files (one round)",
                .unit = "rows/s",
                .budget = 0.5};
   if (loaded->rows != *written) {

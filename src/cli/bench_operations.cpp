@@ -2,9 +2,8 @@
 // security, through the pool; the guide's as a superuser on its own schema, with its own indexes,
 // on a plain connection. Both one call at a time, over the same socket, for the same learners.
 
-#include <fmt/format.h>
-
 #include <array>
+#include <fmt/format.h>
 
 #include "cli/await.h"
 #include "cli/bench_suite.h"
@@ -39,8 +38,12 @@ struct Comparison {
   Call theirs;
 };
 
-std::string number(double value) { return fmt::format("{:.6f}", value); }
-std::string number(std::optional<double> value) { return value ? number(*value) : "0.000000"; }
+std::string number(double value) {
+  return fmt::format("{:.6f}", value);
+}
+std::string number(std::optional<double> value) {
+  return value ? number(*value) : "0.000000";
+}
 std::string time(const std::optional<Timestamp>& value) {
   return value ? std::to_string(value->time_since_epoch().count()) : "-";
 }
@@ -102,9 +105,8 @@ class Operations {
     const auto rows =
         search ? co_await guide_->execute(sql::bench::guide::stories_search,
                                           pg::Params(sample.tenant, sample.words, limit, offset))
-               : co_await guide_->execute(
-                     sql::bench::guide::stories_page_progress,
-                     pg::Params(sample.tenant, sample.learner, limit, offset));
+               : co_await guide_->execute(sql::bench::guide::stories_page_progress,
+                                          pg::Params(sample.tenant, sample.learner, limit, offset));
     if (rows.has_error()) co_return rows.error();
     Answer answer;
     if (!compare) co_return answer;
@@ -157,9 +159,12 @@ class Operations {
       users += day.active_users;
       minutes += day.total_learning_time;
     }
-    answer = {std::to_string(found->daily_stats.size()), std::to_string(sessions),
-              std::to_string(users), std::to_string(minutes),
-              std::to_string(found->users_completed_stories), number(found->avg_completion_rate),
+    answer = {std::to_string(found->daily_stats.size()),
+              std::to_string(sessions),
+              std::to_string(users),
+              std::to_string(minutes),
+              std::to_string(found->users_completed_stories),
+              number(found->avg_completion_rate),
               std::to_string(found->users_learning_vocabulary),
               number(found->avg_vocabulary_mastery)};
     co_return answer;
@@ -167,10 +172,10 @@ class Operations {
 
   awaitable<Result<Answer>> their_analytics(const Sample& sample, bool compare) {
     // Theirs takes the end instant in.
-    const auto rows = co_await guide_->execute(
-        sql::bench::guide::learning_analytics,
-        pg::Params(sample.tenant, as_of_ - std::chrono::days(30),
-                   as_of_ - std::chrono::microseconds(1)));
+    const auto rows =
+        co_await guide_->execute(sql::bench::guide::learning_analytics,
+                                 pg::Params(sample.tenant, as_of_ - std::chrono::days(30),
+                                            as_of_ - std::chrono::microseconds(1)));
     if (rows.has_error()) co_return rows.error();
     Answer answer;
     if (!compare) co_return answer;
@@ -179,9 +184,10 @@ class Operations {
     const auto column = [&](const char* name) { return rows->column(name); };
     // Their days are a JSON document; the server counts in it.
     static constexpr Statement kSums{
-        "", "select count(*)::int8, sum((d->>'total_sessions')::int8)::int8, "
-            "sum((d->>'active_users')::int8)::int8, sum((d->>'total_learning_time')::int8)::int8 "
-            "from jsonb_array_elements($1::jsonb) d",
+        "",
+        "select count(*)::int8, sum((d->>'total_sessions')::int8)::int8, "
+        "sum((d->>'active_users')::int8)::int8, sum((d->>'total_learning_time')::int8)::int8 "
+        "from jsonb_array_elements($1::jsonb) d",
         Access::read};
     const auto sums =
         co_await guide_->execute(kSums, pg::Params(row.get<pg::Json>(column("daily_stats"))));
@@ -215,8 +221,8 @@ class Operations {
   // Days and streaks differ on purpose (the learner's time zone, several sessions a day); all other
   // figures are compared.
   awaitable<Result<Answer>> their_summary(const Sample& sample, bool compare) {
-    const auto rows = co_await guide_->execute(sql::bench::guide::progress_summary,
-                                               pg::Params(sample.learner));
+    const auto rows =
+        co_await guide_->execute(sql::bench::guide::progress_summary, pg::Params(sample.learner));
     if (rows.has_error()) co_return rows.error();
     Answer answer;
     if (!compare) co_return answer;
@@ -244,9 +250,9 @@ class Operations {
 // Whose calls are measured: learners all over the platform, a large school as often as it has
 // learners, each with a word that people look for in stories; or each school in turn.
 std::vector<Sample> samples(const learning::load::School& school, int count, bool by_school) {
-  constexpr std::array<std::string_view, 12> kWords{"water", "mother", "school", "river",
-                                                    "market", "friend", "night", "garden",
-                                                    "teacher", "house", "tree", "village"};
+  constexpr std::array<std::string_view, 12> kWords{"water",   "mother", "school", "river",
+                                                    "market",  "friend", "night",  "garden",
+                                                    "teacher", "house",  "tree",   "village"};
   std::vector<Sample> out;
   for (int i = 0; i < count; ++i) {
     const auto at = static_cast<std::uint64_t>(i);
@@ -332,8 +338,8 @@ Result<void> bench_operations(const Stage& stage, const BenchOptions& options,
     for (const auto& comparison : operations.all()) {
       if (!options.wants(comparison.id)) continue;
       progress.update("comparing " + comparison.id);
-      auto row = co_await compare(
-          comparison, comparison.id == "analytics.guide" ? schools : learners, options);
+      auto row = co_await compare(comparison,
+                                  comparison.id == "analytics.guide" ? schools : learners, options);
       if (row.has_error()) {
         failure = row.error();
         break;

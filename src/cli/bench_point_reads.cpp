@@ -1,15 +1,14 @@
 // Point reads through the pool, beside raw libpq in pipeline mode and beside pgbench: the same
 // statement on the same rows of the same server, over the same socket.
 
+#include <boost/asio/detached.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fstream>
 #include <libpq-fe.h>
 #include <poll.h>
-#include <unistd.h>
-
-#include <boost/asio/detached.hpp>
-#include <fstream>
 #include <random>
+#include <unistd.h>
 
 #include "base/statement_statistics.h"
 #include "cli/await.h"
@@ -50,15 +49,14 @@ Result<Side> through_pool(const Stage& stage, double seconds, int points) {
   StatementStatistics statistics;
   auto& recorder = statistics.add_recorder();
   return await([&](auto executor) -> awaitable<Result<Side>> {
-    pool::Pool pool(executor,
-                    {.target = *target,
-                     .limits = {.lanes = kLanes},
-                     .on_finished = [&](const FinishedStatement& call,
-                                        const pg::Params&) { recorder.record(call); },
-                     .recent_server_time =
-                         [&](const Statement& statement) {
-                           return recorder.recent_server_time(statement);
-                         }});
+    pool::Pool pool(executor, {.target = *target,
+                               .limits = {.lanes = kLanes},
+                               .on_finished = [&](const FinishedStatement& call,
+                                                  const pg::Params&) { recorder.record(call); },
+                               .recent_server_time =
+                                   [&](const Statement& statement) {
+                                     return recorder.recent_server_time(statement);
+                                   }});
     auto ready = co_await pool.warm_up();
     if (ready.has_error()) co_return ready.error();
     Side side;
@@ -67,16 +65,16 @@ Result<Side> through_pool(const Stage& stage, double seconds, int points) {
     int running = kInFlight;
     pg::Waiter all_done;
     const auto begun = Clock::now();
-    const auto end = begun + std::chrono::duration_cast<Clock::duration>(
-                                 std::chrono::duration<double>(seconds));
+    const auto end =
+        begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     for (int i = 0; i < kInFlight; ++i) {
       asio::co_spawn(
           executor,
           [&, i]() -> awaitable<void> {
             std::minstd_rand random(static_cast<unsigned>(i + 1));
             while (Clock::now() < end) {
-              const auto id = static_cast<std::int32_t>(
-                  1 + random() % static_cast<unsigned>(points));
+              const auto id =
+                  static_cast<std::int32_t>(1 + random() % static_cast<unsigned>(points));
               auto found = co_await pool.execute(kPointRead, pg::Params(id));
               if (found.has_error()) {
                 failure = found.error();
@@ -90,8 +88,8 @@ Result<Side> through_pool(const Stage& stage, double seconds, int points) {
           asio::detached);
     }
     co_await all_done.wait();
-    side.per_second = static_cast<double>(reads) /
-                      std::chrono::duration<double>(Clock::now() - begun).count();
+    side.per_second =
+        static_cast<double>(reads) / std::chrono::duration<double>(Clock::now() - begun).count();
     (void)co_await pool.shutdown(std::chrono::seconds(5));
     if (failure) co_return *failure;
     co_return side;
@@ -103,11 +101,9 @@ class RawPipeline {
  public:
   RawPipeline(const std::string& url, int points) : points_(points) {
     for (int i = 0; i < kLanes; ++i) {
-      auto& connection =
-          connections_.emplace_back(PQconnectdb(url.c_str()), &PQfinish);
+      auto& connection = connections_.emplace_back(PQconnectdb(url.c_str()), &PQfinish);
       if (PQstatus(connection.get()) != CONNECTION_OK) {
-        throw Exception({.code = ErrorCode::kConnect,
-                         .message = PQerrorMessage(connection.get())});
+        throw Exception({.code = ErrorCode::kConnect, .message = PQerrorMessage(connection.get())});
       }
       const std::string text(kPointRead.text);
       constexpr Oid kInt4 = 23;
@@ -126,8 +122,8 @@ class RawPipeline {
       sockets.push_back({PQsocket(connection.get()), POLLIN, 0});
     }
     const auto begun = Clock::now();
-    const auto end = begun + std::chrono::duration_cast<Clock::duration>(
-                                 std::chrono::duration<double>(seconds));
+    const auto end =
+        begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     while (Clock::now() < end) {
       poll(sockets.data(), sockets.size(), -1);
       for (std::size_t i = 0; i < sockets.size(); ++i) {
@@ -148,8 +144,8 @@ class RawPipeline {
         PQflush(connection);
       }
     }
-    side.per_second = static_cast<double>(reads) /
-                      std::chrono::duration<double>(Clock::now() - begun).count();
+    side.per_second =
+        static_cast<double>(reads) / std::chrono::duration<double>(Clock::now() - begun).count();
     return side;
   }
 
@@ -176,12 +172,28 @@ Result<double> pgbench(const Stage& stage, const std::string& program, const std
   auto target = pg::parse_target(stage.application_url);
   if (target.has_error()) return target.error();
   const auto whole = std::max(1, static_cast<int>(seconds));
-  auto ran = local::run(
-      {.argv = {program, "-n", "-M", "prepared", "-c", "20", "-j", "2", "-T",
-                std::to_string(whole), "-D", fmt::format("points={}", points), "-f", script, "-h",
-                std::string(target->get("host")), "-p", std::string(target->get("port")), "-U",
-                std::string(target->get("user")), std::string(target->get("dbname"))},
-       .environment = local::clean_environment()});
+  auto ran = local::run({.argv = {program,
+                                  "-n",
+                                  "-M",
+                                  "prepared",
+                                  "-c",
+                                  "20",
+                                  "-j",
+                                  "2",
+                                  "-T",
+                                  std::to_string(whole),
+                                  "-D",
+                                  fmt::format("points={}", points),
+                                  "-f",
+                                  script,
+                                  "-h",
+                                  std::string(target->get("host")),
+                                  "-p",
+                                  std::string(target->get("port")),
+                                  "-U",
+                                  std::string(target->get("user")),
+                                  std::string(target->get("dbname"))},
+                         .environment = local::clean_environment()});
   if (ran.has_error()) return ran.error();
   const auto at = ran->out.find("tps = ");
   if (ran->exit_status != 0 || at == std::string::npos) {
@@ -217,7 +229,8 @@ Result<void> bench_point_reads(const Stage& stage, const BenchOptions& options,
   if (options.wants("point_reads.libpq")) {
     BenchRow row{.id = "point_reads.libpq",
                  .what = fmt::format("point reads, {} in flight on {} connections; theirs: raw "
-                                     "libpq pipeline", kInFlight, kLanes),
+                                     "libpq pipeline",
+                                     kInFlight, kLanes),
                  .unit = "per s",
                  .budget = 0.9};
     RawPipeline raw(stage.application_url, *points);
@@ -249,7 +262,8 @@ Result<void> bench_point_reads(const Stage& stage, const BenchOptions& options,
                              "from bench_points where id = :id;\n";
     BenchRow row{.id = "point_reads.pgbench",
                  .what = fmt::format("point reads, {} in flight; theirs: pgbench -M prepared, 20 "
-                                     "connections", kInFlight),
+                                     "connections",
+                                     kInFlight),
                  .unit = "per s",
                  .budget = 1.7};
     std::vector<BenchRound> rounds;

@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 #include <fstream>
 #include <thread>
 
@@ -43,7 +42,10 @@ void print_rows(std::ostream& out, const std::vector<BenchRow>& rows) {
                fmt::format("{:.{}f}", row.ratio, row.ratio < 10 ? 2 : 0),
                fmt::format("{:.0f}%", row.spread * 100),
                row.budget > 0 ? fmt::format("{:g}", row.budget) : "",
-               row.mismatch ? "WRONG ANSWER: " + *row.mismatch : row.budget == 0 ? "" : row.met() ? "met" : "missed"});
+               row.mismatch      ? "WRONG ANSWER: " + *row.mismatch
+               : row.budget == 0 ? ""
+               : row.met()       ? "met"
+                                 : "missed"});
   }
   table.print(out);
   out << '\n';
@@ -53,11 +55,9 @@ void print_rows(std::ostream& out, const std::vector<BenchRow>& rows) {
 std::string rows_json(const std::vector<BenchRow>& rows) {
   boost::json::array list;
   for (const auto& row : rows) {
-    boost::json::object one{{"id", row.id},         {"what", row.what},
-                            {"ours", row.ours},     {"theirs", row.theirs},
-                            {"unit", row.unit},     {"ratio", row.ratio},
-                            {"spread", row.spread}, {"budget", row.budget},
-                            {"met", row.met()}};
+    boost::json::object one{{"id", row.id},         {"what", row.what},     {"ours", row.ours},
+                            {"theirs", row.theirs}, {"unit", row.unit},     {"ratio", row.ratio},
+                            {"spread", row.spread}, {"budget", row.budget}, {"met", row.met()}};
     if (row.mismatch) one["mismatch"] = *row.mismatch;
     list.push_back(std::move(one));
   }

@@ -13,10 +13,10 @@ struct BenchRow {
   std::string what;  // one line
   double ours = 0;
   double theirs = 0;
-  std::string unit;  // "ms", "per s", "ns"
-  double ratio = 0;   // how many times better we are
-  double spread = 0;  // of the rounds' ratios: (greatest − least) ÷ median
-  double budget = 0;  // least ratio that the design asks for; 0: none
+  std::string unit;                          // "ms", "per s", "ns"
+  double ratio = 0;                          // how many times better we are
+  double spread = 0;                         // of the rounds' ratios: (greatest − least) ÷ median
+  double budget = 0;                         // least ratio that the design asks for; 0: none
   std::optional<std::string> mismatch = {};  // the answers differ: how
 
   [[nodiscard]] bool met() const { return !mismatch && ratio >= budget; }

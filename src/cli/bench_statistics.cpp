@@ -11,8 +11,8 @@ Result<void> bench_statistics(const BenchOptions& options, std::vector<BenchRow>
   constexpr int kCalls = 500'000;
   constexpr std::size_t kStatements = 12, kTenants = 200;
   static constexpr std::array<std::string_view, kStatements> kNames{
-      "a.one", "a.two", "a.three", "a.four", "b.one", "b.two",
-      "b.three", "b.four", "c.one", "c.two", "c.three", "c.four"};
+      "a.one",   "a.two",  "a.three", "a.four", "b.one",   "b.two",
+      "b.three", "b.four", "c.one",   "c.two",  "c.three", "c.four"};
   std::vector<Statement> statements;
   for (const auto name : kNames) statements.push_back({name, "select", Access::read});
   std::vector<Uuid> tenants;

@@ -9,16 +9,16 @@
 namespace lyceum::cli {
 
 struct BenchOptions {
-  int rounds = 5;             // of each comparison, both sides in turn
-  double seconds = 1.0;       // that one side of a throughput round lasts
-  int calls = 20;             // of one operation on one side of a round
+  int rounds = 5;                      // of each comparison, both sides in turn
+  double seconds = 1.0;                // that one side of a throughput round lasts
+  int calls = 20;                      // of one operation on one side of a round
   std::vector<std::string> only = {};  // prefixes of ids; empty: all
   bool wants(std::string_view id) const;
 };
 
 // Each measures what its name says against the peers the design names, on the stage's data, and
-// appends a row for each. A peer that is not on this machine is said through `progress` and gives no
-// row. Errors: a side failed.
+// appends a row for each. A peer that is not on this machine is said through `progress` and gives
+// no row. Errors: a side failed.
 Result<void> bench_point_reads(const Stage& stage, const BenchOptions& options,
                                ProgressLine& progress, std::vector<BenchRow>& rows);
 Result<void> bench_operations(const Stage& stage, const BenchOptions& options,

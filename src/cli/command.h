@@ -12,8 +12,8 @@ namespace lyceum::cli {
 
 // One option or positional argument of a command, bound to where its value goes.
 struct Option {
-  using Target = std::variant<bool*, int*, double*, std::uint64_t*, std::string*,
-                              std::vector<std::string>*>;
+  using Target =
+      std::variant<bool*, int*, double*, std::uint64_t*, std::string*, std::vector<std::string>*>;
   std::string name;  // "--replicas", or "statement" for a positional argument
   std::string help;
   Target target;
@@ -63,7 +63,7 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command manual();
 
 // Reads the arguments and runs the command they name.
-[[nodiscard]] int run(const std::vector<Command>& commands, const std::vector<std::string>& arguments,
-                      Context& context);
+[[nodiscard]] int run(const std::vector<Command>& commands,
+                      const std::vector<std::string>& arguments, Context& context);
 
 }  // namespace lyceum::cli

@@ -1,7 +1,6 @@
 // Completion for bash, made from the commands' own declarations.
 
 #include <fmt/format.h>
-
 #include <map>
 #include <set>
 
@@ -55,7 +54,8 @@ int print_completion(Context& context) {
   }
   out << "  esac\n"
          "  case ${COMP_WORDS[COMP_CWORD - 1]} in\n"
-         "    --config | --stories | --vocabulary | --wordnet | --catalogue | --out | --directory)\n"
+         "    --config | --stories | --vocabulary | --wordnet | --catalogue | --out | "
+         "--directory)\n"
          "      mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
          "      return ;;\n"
          "  esac\n"

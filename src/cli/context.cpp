@@ -40,8 +40,9 @@ Result<pg::Target> Context::target() const {
   if (!primary) {
     return Error{.code = ErrorCode::kConfiguration,
                  .message = "no database is named",
-                 .hint = "give --database-url, or set DATABASE_URL, or database.url in the "
-                         "configuration file; `lyceum local up` starts a private one"};
+                 .hint =
+                     "give --database-url, or set DATABASE_URL, or database.url in the "
+                     "configuration file; `lyceum local up` starts a private one"};
   }
   return pg::parse_target(primary->to_uri().reveal());
 }
@@ -59,9 +60,8 @@ int Context::fail(const Error& error) const {
                                    {"may_have_taken_effect", error.may_have_taken_effect}}}};
     out << boost::json::serialize(document) << std::endl;
   }
-  return error.code == ErrorCode::kConfiguration || error.code == ErrorCode::kBadInput
-             ? kWrongUsage
-             : kFailed;
+  return error.code == ErrorCode::kConfiguration || error.code == ErrorCode::kBadInput ? kWrongUsage
+                                                                                       : kFailed;
 }
 
 }  // namespace lyceum::cli

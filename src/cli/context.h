@@ -15,14 +15,14 @@ namespace lyceum::cli {
 // What every command has: where to write, what the caller asked of all commands, and the
 // configuration.
 struct Context {
-  std::ostream& out;           // the answer
-  std::ostream& err;           // progress and errors
-  bool terminal = false;       // err is a terminal: progress may move the cursor
+  std::ostream& out;      // the answer
+  std::ostream& err;      // progress and errors
+  bool terminal = false;  // err is a terminal: progress may move the cursor
   std::map<std::string, std::string> environment;
 
-  bool json = false;           // --json: one document on `out`
-  std::string config_file;     // --config
-  std::string database_url;    // --database-url
+  bool json = false;         // --json: one document on `out`
+  std::string config_file;   // --config
+  std::string database_url;  // --database-url
 
   // Reads the configuration from all sources. Errors: kConfiguration, kIo.
   [[nodiscard]] Result<LoadedConfiguration> configuration() const;

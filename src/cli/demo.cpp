@@ -1,10 +1,9 @@
 // The main job, end to end: a private PostgreSQL, a school's data, the index catalogue, the
 // operations through our own client, and how fast each is beside the guide's own statement.
 
+#include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
 #include <signal.h>
-
-#include <boost/asio/signal_set.hpp>
 
 #include "base/statement_statistics.h"
 #include "cli/await.h"
@@ -41,26 +40,26 @@ awaitable<Result<void>> show_learner(pool::Pool& pool, const Stage& stage, std::
   auto page = co_await learning::stories_page(
       scope, {.learner = user.id, .limit = 3, .include_total = true});
   if (page.has_error()) co_return page.error();
-  auto words = co_await learning::vocabulary_recommendations(scope, {.learner = user.id, .limit = 5});
+  auto words =
+      co_await learning::vocabulary_recommendations(scope, {.learner = user.id, .limit = 5});
   if (words.has_error()) co_return words.error();
   auto month = co_await learning::learning_analytics(
       scope, {.from = stage.as_of - std::chrono::days(30), .to = stage.as_of});
   if (month.has_error()) co_return month.error();
 
   out << fmt::format("One learner of \"{}\", as the application sees it\n", tenant.name);
-  out << fmt::format("  {} of {} stories completed, {} h spent, a streak of {} days, {} words "
-                     "mastered\n",
-                     summary->stories_completed, summary->stories_started,
-                     summary->total_time_spent / 3600, summary->current_streak,
-                     summary->vocabulary_mastered);
-  out << fmt::format("  first of {} stories:\n", count_text(
-      static_cast<std::uint64_t>(page->total_count.value_or(0))));
+  out << fmt::format(
+      "  {} of {} stories completed, {} h spent, a streak of {} days, {} words "
+      "mastered\n",
+      summary->stories_completed, summary->stories_started, summary->total_time_spent / 3600,
+      summary->current_streak, summary->vocabulary_mastered);
+  out << fmt::format("  first of {} stories:\n",
+                     count_text(static_cast<std::uint64_t>(page->total_count.value_or(0))));
   for (const auto& story : page->stories) {
-    out << fmt::format("    {}  {}{}  by {}, {}\n", story.level, story.title,
-                       story.completion_percentage
-                           ? fmt::format(" ({} %)", *story.completion_percentage)
-                           : "",
-                       story.author, story.licence);
+    out << fmt::format(
+        "    {}  {}{}  by {}, {}\n", story.level, story.title,
+        story.completion_percentage ? fmt::format(" ({} %)", *story.completion_percentage) : "",
+        story.author, story.licence);
   }
   out << "  words to meet next:";
   for (const auto& word : *words) out << ' ' << word.word;
@@ -109,8 +108,7 @@ void wait_for_signal() {
   io.run();
 }
 
-Result<std::vector<BenchRow>> report(const Stage& stage, Context& context,
-                                     ProgressLine& progress) {
+Result<std::vector<BenchRow>> report(const Stage& stage, Context& context, ProgressLine& progress) {
   if (!context.json) {
     auto shown = show(stage, context.out);
     if (shown.has_error()) return shown.error();
@@ -160,9 +158,10 @@ int run_demo(Context& context, const Arguments& arguments) {
 Command demo() {
   return {.path = "demo",
           .summary = "Show the main job on a private PostgreSQL, and leave nothing behind",
-          .examples = "  lyceum demo\n"
-                      "  lyceum demo --stay                    keep it until Ctrl-C\n"
-                      "  LYCEUM_DEMO_SCALE=5 lyceum demo       five times the data",
+          .examples =
+              "  lyceum demo\n"
+              "  lyceum demo --stay                    keep it until Ctrl-C\n"
+              "  LYCEUM_DEMO_SCALE=5 lyceum demo       five times the data",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             declare_input(options, arguments->input);

@@ -1,12 +1,12 @@
-#include <fmt/format.h>
+#include "learning/health.h"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include "cli/await.h"
 #include "cli/command.h"
 #include "cli/table.h"
-#include "learning/health.h"
 
 namespace lyceum::cli {
 namespace {
@@ -14,8 +14,7 @@ namespace {
 using boost::asio::awaitable;
 
 void print(const Context& context, const learning::Health& health, const std::string& node) {
-  const auto milliseconds =
-      std::chrono::duration<double, std::milli>(health.response_time).count();
+  const auto milliseconds = std::chrono::duration<double, std::milli>(health.response_time).count();
   if (context.json) {
     boost::json::object document{{"healthy", health.healthy},
                                  {"node", node},

@@ -1,10 +1,9 @@
-#include <fmt/format.h>
-#include <signal.h>
-
 #include <atomic>
 #include <boost/asio/signal_set.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
+#include <signal.h>
 
 #include "cli/await.h"
 #include "cli/command.h"
@@ -28,8 +27,7 @@ struct Arguments {
 void declare_catalogue(std::vector<Option>& options, Arguments& arguments) {
   options.push_back({"--profile", "Which catalogue of the program", &arguments.profile, false,
                      indexes::embedded_profiles()});
-  options.push_back({"--catalogue", "Files of CREATE INDEX statements instead",
-                     &arguments.files});
+  options.push_back({"--catalogue", "Files of CREATE INDEX statements instead", &arguments.files});
 }
 
 Result<indexes::Catalogue> catalogue_of(const Arguments& arguments) {
@@ -53,10 +51,11 @@ void print_plan(const Context& context, const indexes::Plan& plan) {
   if (context.json) {
     boost::json::array list;
     for (const auto& index : plan.indexes) {
-      list.push_back({{"name", index.name()},
-                      {"standing", name_of(index.standing)},
-                      {"reason", index.reason},
-                      {"sql", index.standing == Standing::same ? "" : index.create_sql(index.name())}});
+      list.push_back(
+          {{"name", index.name()},
+           {"standing", name_of(index.standing)},
+           {"reason", index.reason},
+           {"sql", index.standing == Standing::same ? "" : index.create_sql(index.name())}});
     }
     context.out << boost::json::serialize(
                        boost::json::object{{"indexes", std::move(list)},
@@ -140,8 +139,9 @@ void print_report(const Context& context, const indexes::ApplyReport& report) {
   if (!table.empty()) table.print(context.out);
   using Outcome = indexes::IndexReport::Outcome;
   const auto done = report.count(Outcome::built) + report.count(Outcome::replaced);
-  context.out << fmt::format("{} were there already, {} done now, {} not, in {}\n", report.same, done,
-                             report.indexes.size() - done, seconds_text(seconds(report.total)));
+  context.out << fmt::format("{} were there already, {} done now, {} not, in {}\n", report.same,
+                             done, report.indexes.size() - done,
+                             seconds_text(seconds(report.total)));
 }
 
 int apply_indexes(Context& context, const Arguments& arguments) {
@@ -182,8 +182,9 @@ int apply_indexes(Context& context, const Arguments& arguments) {
 Command index_plan() {
   return {.path = "index plan",
           .summary = "What is missing, different, invalid or extra; exit 3 if anything is",
-          .examples = "  lyceum index plan\n"
-                      "  lyceum index plan --profile lean --json",
+          .examples =
+              "  lyceum index plan\n"
+              "  lyceum index plan --profile lean --json",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             declare_catalogue(options, *arguments);
@@ -194,14 +195,15 @@ Command index_plan() {
 Command index_apply() {
   return {.path = "index apply",
           .summary = "Build what the catalogue declares, concurrently, one at a time",
-          .examples = "  lyceum index apply --dry-run\n"
-                      "  lyceum index apply\n"
-                      "  lyceum index apply --catalogue my-indexes.sql",
+          .examples =
+              "  lyceum index apply --dry-run\n"
+              "  lyceum index apply\n"
+              "  lyceum index apply --catalogue my-indexes.sql",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             declare_catalogue(options, *arguments);
-            options.push_back({"--dry-run", "As index plan: show, and change nothing",
-                               &arguments->dry_run});
+            options.push_back(
+                {"--dry-run", "As index plan: show, and change nothing", &arguments->dry_run});
             return [arguments](Context& context) { return apply_indexes(context, *arguments); };
           }};
 }

@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include "cli/await.h"
 #include "cli/command.h"
@@ -42,15 +41,13 @@ void print(const Context& context, const LoadReport& report) {
   if (context.json) {
     boost::json::array tables;
     for (const auto& table : report.tables) {
-      tables.push_back(
-          {{"table", table.table}, {"rows", table.rows}, {"seconds", table.seconds}});
+      tables.push_back({{"table", table.table}, {"rows", table.rows}, {"seconds", table.seconds}});
     }
-    context.out << boost::json::serialize(
-                       boost::json::object{{"stories_read", report.stories_read},
-                                           {"words_read", report.words_read},
-                                           {"rows", report.rows},
-                                           {"seconds", report.seconds},
-                                           {"tables", std::move(tables)}})
+    context.out << boost::json::serialize(boost::json::object{{"stories_read", report.stories_read},
+                                                              {"words_read", report.words_read},
+                                                              {"rows", report.rows},
+                                                              {"seconds", report.seconds},
+                                                              {"tables", std::move(tables)}})
                 << std::endl;
     return;
   }
@@ -96,10 +93,10 @@ int load_data(Context& context, const Arguments& arguments) {
                   << std::endl;
       return kDone;
     }
-    context.out << fmt::format("{} stories and {} words read without fault; {} rows would be "
-                               "loaded\n",
-                               report.stories_read, report.words_read,
-                               count_text(rows));
+    context.out << fmt::format(
+        "{} stories and {} words read without fault; {} rows would be "
+        "loaded\n",
+        report.stories_read, report.words_read, count_text(rows));
     return kDone;
   }
   auto target = context.target();
@@ -117,8 +114,7 @@ int load_data(Context& context, const Arguments& arguments) {
                    .application_name = "lyceum load",
                    .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)});
     if (connection.has_error()) co_return context.fail(connection.error());
-    auto loaded =
-        co_await learning::load::run(*connection, *school, arguments.replace, show);
+    auto loaded = co_await learning::load::run(*connection, *school, arguments.replace, show);
     if (loaded.has_error()) co_return context.fail(loaded.error());
     loaded->stories_read = report.stories_read;
     loaded->words_read = report.words_read;
@@ -133,28 +129,27 @@ int load_data(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command load() {
-  return {.path = "load",
-          .summary = "Load stories and vocabulary, and simulate learners",
-          .examples = "  lyceum load --stories stories.jsonl --vocabulary words.csv\n"
-                      "  lyceum load --seed 7 --scale 0.1 --replace\n"
-                      "  lyceum load --dry-run                 read the files, load nothing",
-          .declare = [](std::vector<Option>& options) -> Run {
-            auto arguments = std::make_shared<Arguments>();
-            declare_input(options, arguments->input);
-            options.push_back({"--tenants", "Schools (default: of the scale)",
-                               &arguments->tenants});
-            options.push_back({"--learners", "Learners (default: of the scale)",
-                               &arguments->learners});
-            options.push_back({"--library", "Stories of all schools (default: of the scale)",
-                               &arguments->stories});
-            options.push_back({"--as-of", "The learners' present, YYYY-MM-DD (default: now)",
-                               &arguments->as_of});
-            options.push_back({"--replace", "Empty the platform's tables first",
-                               &arguments->replace});
-            options.push_back({"--dry-run", "Read and check the files, and change nothing",
-                               &arguments->dry_run});
-            return [arguments](Context& context) { return load_data(context, *arguments); };
-          }};
+  return {
+      .path = "load",
+      .summary = "Load stories and vocabulary, and simulate learners",
+      .examples =
+          "  lyceum load --stories stories.jsonl --vocabulary words.csv\n"
+          "  lyceum load --seed 7 --scale 0.1 --replace\n"
+          "  lyceum load --dry-run                 read the files, load nothing",
+      .declare = [](std::vector<Option>& options) -> Run {
+        auto arguments = std::make_shared<Arguments>();
+        declare_input(options, arguments->input);
+        options.push_back({"--tenants", "Schools (default: of the scale)", &arguments->tenants});
+        options.push_back({"--learners", "Learners (default: of the scale)", &arguments->learners});
+        options.push_back(
+            {"--library", "Stories of all schools (default: of the scale)", &arguments->stories});
+        options.push_back(
+            {"--as-of", "The learners' present, YYYY-MM-DD (default: now)", &arguments->as_of});
+        options.push_back({"--replace", "Empty the platform's tables first", &arguments->replace});
+        options.push_back(
+            {"--dry-run", "Read and check the files, and change nothing", &arguments->dry_run});
+        return [arguments](Context& context) { return load_data(context, *arguments); };
+      }};
 }
 
 }  // namespace lyceum::cli

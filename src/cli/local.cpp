@@ -1,10 +1,9 @@
-#include <fmt/format.h>
-#include <grp.h>
-#include <unistd.h>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
+#include <fmt/format.h>
+#include <grp.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/table.h"
@@ -96,8 +95,8 @@ int up(Context& context, const Arguments& arguments) {
 int down(Context& context, const Arguments& arguments) {
   const auto settings = settings_of(context, arguments);
   if (settings.has_error()) return context.fail(settings.error());
-  auto done = local::Cluster::down(arguments.name, settings->directory,
-                                   {.keep_data = arguments.keep_data});
+  auto done =
+      local::Cluster::down(arguments.name, settings->directory, {.keep_data = arguments.keep_data});
   if (done.has_error()) return context.fail(done.error());
   if (context.json) context.out << R"({"down":true})" << std::endl;
   return kDone;
@@ -149,13 +148,14 @@ int psql(Context& context, const Arguments& arguments) {
 Command local_up() {
   return {.path = "local up",
           .summary = "Start a private cluster, or find it running",
-          .examples = "  lyceum local up --name dev\n"
-                      "  lyceum local up --name dev --replicas 2 --shards 2 --json",
+          .examples =
+              "  lyceum local up --name dev\n"
+              "  lyceum local up --name dev --replicas 2 --shards 2 --json",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             options.push_back(name_option(*arguments));
-            options.push_back({"--replicas", "Streaming replicas of the primary",
-                               &arguments->replicas});
+            options.push_back(
+                {"--replicas", "Streaming replicas of the primary", &arguments->replicas});
             options.push_back({"--shards", "Further clusters beside it", &arguments->shards});
             options.push_back({"--fast", "Without fsync: for what may be lost with the machine",
                                &arguments->fast});
@@ -167,13 +167,14 @@ Command local_up() {
 Command local_down() {
   return {.path = "local down",
           .summary = "Stop a private cluster and remove it",
-          .examples = "  lyceum local down --name dev\n"
-                      "  lyceum local down --name dev --keep-data",
+          .examples =
+              "  lyceum local down --name dev\n"
+              "  lyceum local down --name dev --keep-data",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             options.push_back(name_option(*arguments));
-            options.push_back({"--keep-data", "Leave the files for the next up",
-                               &arguments->keep_data});
+            options.push_back(
+                {"--keep-data", "Leave the files for the next up", &arguments->keep_data});
             options.push_back(directory_option(*arguments));
             return [arguments](Context& context) { return down(context, *arguments); };
           }};
@@ -194,8 +195,9 @@ Command local_status() {
 Command local_psql() {
   return {.path = "local psql",
           .summary = "psql on a private cluster's primary",
-          .examples = "  lyceum local psql --name dev\n"
-                      "  lyceum local psql --name dev -- -c 'select version()'",
+          .examples =
+              "  lyceum local psql --name dev\n"
+              "  lyceum local psql --name dev -- -c 'select version()'",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             options.push_back(name_option(*arguments));

@@ -27,7 +27,8 @@ std::string roff(std::string_view text) {
 
 int print_manual(Context& context) {
   auto& out = context.out;
-  out << ".TH LYCEUM 1 \"\" \"lyceum " LYCEUM_VERSION "\"\n"
+  out << ".TH LYCEUM 1 \"\" \"lyceum " LYCEUM_VERSION
+         "\"\n"
          ".SH NAME\nlyceum \\- the PostgreSQL tier of a learning platform\n"
          ".SH SYNOPSIS\n.B lyceum\n.I command\n.RI [ options ]\n"
          ".SH COMMANDS\n";

@@ -1,8 +1,7 @@
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include "cli/await.h"
 #include "cli/command.h"
@@ -62,8 +61,8 @@ int migrate_database(Context& context, const Arguments& arguments) {
     schema::Migrator migrator(*connection, *known);
     const auto before = co_await migrator.status();
     if (before.has_error()) co_return context.fail(before.error());
-    const auto pending = std::ranges::count(*before, MigrationStatus::State::pending,
-                                            &MigrationStatus::state);
+    const auto pending =
+        std::ranges::count(*before, MigrationStatus::State::pending, &MigrationStatus::state);
     if (arguments.status) {
       print(context, *before);
       co_return pending == 0 && schema::check(*before).has_value() ? kDone : kNeedsAttention;
@@ -75,8 +74,8 @@ int migrate_database(Context& context, const Arguments& arguments) {
       print(context, *before);
       co_return kDone;
     }
-    const auto applied = co_await migrator.apply(
-        [&](const std::string& text) { context.err << text << std::endl; });
+    const auto applied =
+        co_await migrator.apply([&](const std::string& text) { context.err << text << std::endl; });
     if (applied.has_error()) co_return context.fail(applied.error());
     if (context.json) {
       const auto after = co_await migrator.status();
@@ -96,9 +95,10 @@ int migrate_database(Context& context, const Arguments& arguments) {
 Command migrate() {
   return {.path = "migrate",
           .summary = "Bring a database to this program's schema",
-          .examples = "  lyceum migrate --status       what is applied and what is pending\n"
-                      "  lyceum migrate --dry-run      what migrate would do\n"
-                      "  lyceum migrate                do it",
+          .examples =
+              "  lyceum migrate --status       what is applied and what is pending\n"
+              "  lyceum migrate --dry-run      what migrate would do\n"
+              "  lyceum migrate                do it",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             options.push_back({"--status", "Show each migration's state; exit 3 if any is pending",

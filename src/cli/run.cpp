@@ -31,9 +31,8 @@ CLI::App& app_at(CLI::App& root, const std::string& path) {
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find(' ', at), path.size());
     const auto word = path.substr(at, end - at);
-    const auto children = app->get_subcommands([&](CLI::App* child) {
-      return child->get_name() == word;
-    });
+    const auto children =
+        app->get_subcommands([&](CLI::App* child) { return child->get_name() == word; });
     app = children.empty() ? app->add_subcommand(word) : children.front();
     at = end + 1;
   }
@@ -71,9 +70,10 @@ int run(const std::vector<Command>& commands, const std::vector<std::string>& ar
   CLI::App root("Lyceum: the PostgreSQL tier of a learning platform", "lyceum");
   root.set_version_flag("--version", LYCEUM_VERSION);
   root.require_subcommand(1);
-  root.footer("Environment: DATABASE_URL names the database, LYCEUM_CONFIG the configuration file; "
-              "every setting has a variable (docs/configuration.md).\n"
-              "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done and something needs attention.");
+  root.footer(
+      "Environment: DATABASE_URL names the database, LYCEUM_CONFIG the configuration file; "
+      "every setting has a variable (docs/configuration.md).\n"
+      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done and something needs attention.");
 
   std::vector<std::vector<Option>> options(commands.size());
   std::vector<Run> runs(commands.size());

@@ -1,8 +1,7 @@
 #include "cli/stage.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
+#include <fmt/format.h>
 
 #include "cli/await.h"
 #include "cli/table.h"
@@ -72,11 +71,10 @@ class Preparation {
     auto applied = co_await migrator.apply();
     if (applied.has_error()) co_return applied.error();
     auto login = co_await script(
-        *connection_,
-        fmt::format("do $$ begin create role {0} login in role lyceum_app; "
-                    "exception when duplicate_object then null; end $$; "
-                    "create extension if not exists pg_stat_statements",
-                    kApplicationLogin));
+        *connection_, fmt::format("do $$ begin create role {0} login in role lyceum_app; "
+                                  "exception when duplicate_object then null; end $$; "
+                                  "create extension if not exists pg_stat_statements",
+                                  kApplicationLogin));
     if (login.has_error()) co_return login.error();
     progress_.line(fmt::format("schema: {} migrations, row-level security, login {} in {}",
                                *applied, kApplicationLogin, seconds_text(since(begun))));
@@ -93,11 +91,10 @@ class Preparation {
         });
     if (loaded.has_error()) co_return loaded.error();
     stage_.load = *loaded;
-    progress_.line(fmt::format(
-        "data: {} rows in {} ({} rows/s) by binary COPY, keys checked", count_text(loaded->rows),
-        seconds_text(loaded->seconds),
-        count_text(static_cast<std::uint64_t>(static_cast<double>(loaded->rows) /
-                                              loaded->seconds))));
+    progress_.line(fmt::format("data: {} rows in {} ({} rows/s) by binary COPY, keys checked",
+                               count_text(loaded->rows), seconds_text(loaded->seconds),
+                               count_text(static_cast<std::uint64_t>(
+                                   static_cast<double>(loaded->rows) / loaded->seconds))));
     co_return Result<void>{};
   }
 
@@ -117,8 +114,8 @@ class Preparation {
           if (event.kind == Kind::built) ++built;
           if (event.kind == Kind::began || event.kind == Kind::progress ||
               event.kind == Kind::waiting) {
-            progress_.update(fmt::format("index {} of {}: {} {}", built + 1, total, event.index,
-                                         event.text));
+            progress_.update(
+                fmt::format("index {} of {}: {} {}", built + 1, total, event.index, event.text));
           } else if (event.kind == Kind::failed) {
             progress_.line(fmt::format("index {} failed: {}", event.index, event.text));
           }
@@ -189,7 +186,8 @@ Result<local::Cluster> fresh_cluster(const StageOptions& options) {
 
 Result<Stage> prepare_stage(const StageOptions& options, ProgressLine& progress) {
   // The simulated learners lived until now.
-  const auto as_of = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto as_of =
+      std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   learning::load::LoadReport report;
   auto school = learning::load::read_school({.stories_file = options.stories_file,
                                              .vocabulary_file = options.vocabulary_file,

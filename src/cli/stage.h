@@ -36,8 +36,8 @@ struct Stage {
   Timestamp as_of{};
 };
 
-// Brings it up step by step, saying each through `progress`. What an earlier run left under the name
-// is replaced. Errors say which step failed.
+// Brings it up step by step, saying each through `progress`. What an earlier run left under the
+// name is replaced. Errors say which step failed.
 [[nodiscard]] Result<Stage> prepare_stage(const StageOptions& options, ProgressLine& progress);
 
 // Ends and removes the cluster.

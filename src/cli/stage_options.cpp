@@ -1,24 +1,23 @@
 #include "cli/stage_options.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <filesystem>
+#include <fmt/format.h>
 
 namespace lyceum::cli {
 namespace {
 
 Result<std::string> own_stories() {
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  for (const auto& candidate :
-       {std::filesystem::path("data/stories.jsonl"),
-        program / "../../../data/stories.jsonl",              // in the source tree
-        program / "../share/lyceum/data/stories.jsonl"}) {    // installed
+  for (const auto& candidate : {std::filesystem::path("data/stories.jsonl"),
+                                program / "../../../data/stories.jsonl",  // in the source tree
+                                program / "../share/lyceum/data/stories.jsonl"}) {  // installed
     if (std::filesystem::exists(candidate)) return candidate.string();
   }
   return Error{.code = ErrorCode::kNotFound,
-               .message = "no stories are found: there is no data/stories.jsonl here nor beside "
-                          "the program",
+               .message =
+                   "no stories are found: there is no data/stories.jsonl here nor beside "
+                   "the program",
                .hint = "name a file with --stories"};
 }
 
@@ -29,10 +28,10 @@ void declare_input(std::vector<Option>& options, InputArguments& arguments) {
                      &arguments.stories});
   options.push_back({"--vocabulary", "Words as CSV (default: WordNet's)", &arguments.vocabulary});
   options.push_back({"--wordnet", "Directory of WordNet's files", &arguments.wordnet});
-  options.push_back({"--seed", "Of the simulated learners: the same seed, the same rows",
-                     &arguments.seed});
-  options.push_back({"--scale", "Times as many rows (default: LYCEUM_DEMO_SCALE, else 1)",
-                     &arguments.scale});
+  options.push_back(
+      {"--seed", "Of the simulated learners: the same seed, the same rows", &arguments.seed});
+  options.push_back(
+      {"--scale", "Times as many rows (default: LYCEUM_DEMO_SCALE, else 1)", &arguments.scale});
 }
 
 Result<StageOptions> stage_options(const Context& context, const InputArguments& arguments) {

@@ -1,16 +1,16 @@
 #include "cli/table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace lyceum::cli {
 namespace {
 
 // Code points: what a terminal shows of UTF-8, near enough for what is printed here.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 // A figure, with or without its unit: "1,234", "5.9 ms", "22%"; not a name or a date that begins

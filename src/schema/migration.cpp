@@ -1,8 +1,7 @@
 #include "schema/migration.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
+#include <fmt/format.h>
 #include <map>
 
 #include "base/sha256.h"
@@ -32,10 +31,14 @@ Error misnamed(std::string_view path) {
 
 std::string_view name_of(MigrationStatus::State state) {
   switch (state) {
-    case MigrationStatus::State::applied: return "applied";
-    case MigrationStatus::State::pending: return "pending";
-    case MigrationStatus::State::changed: return "changed";
-    case MigrationStatus::State::unknown: return "unknown";
+    case MigrationStatus::State::applied:
+      return "applied";
+    case MigrationStatus::State::pending:
+      return "pending";
+    case MigrationStatus::State::changed:
+      return "changed";
+    case MigrationStatus::State::unknown:
+      return "unknown";
   }
   return "unknown";
 }
@@ -53,13 +56,13 @@ Result<std::vector<Migration>> find_migrations(std::span<const EmbeddedFile> fil
         number < 1) {
       return misnamed(file.path);
     }
-    const auto [at, added] = found.emplace(
-        number, Migration{number, std::string(name), file.text, hex(sha256(file.text)),
-                          !outside_transaction(file.text)});
+    const auto [at, added] =
+        found.emplace(number, Migration{number, std::string(name), file.text,
+                                        hex(sha256(file.text)), !outside_transaction(file.text)});
     if (!added) {
       return Error{.code = ErrorCode::kConfiguration,
-                   .message = fmt::format("two migrations have the number {:04}: {} and {}",
-                                          number, at->second.name, name)};
+                   .message = fmt::format("two migrations have the number {:04}: {} and {}", number,
+                                          at->second.name, name)};
     }
   }
   std::vector<Migration> out;
@@ -101,15 +104,16 @@ Result<void> check(std::span<const MigrationStatus> statuses) {
   const MigrationStatus* pending = nullptr;
   for (const auto& status : statuses) {
     if (status.state == State::changed) {
-      return Error{.code = ErrorCode::kConflict,
-                   .message = fmt::format("migration {} was changed after it had been applied",
-                                          status.name),
-                   .hint = "restore the file, and write the change as a new migration"};
+      return Error{
+          .code = ErrorCode::kConflict,
+          .message = fmt::format("migration {} was changed after it had been applied", status.name),
+          .hint = "restore the file, and write the change as a new migration"};
     }
     if (status.state == State::unknown) {
       return Error{.code = ErrorCode::kConflict,
                    .message = fmt::format("the database has migration {}, which this program does "
-                                          "not know: the database is newer", status.name),
+                                          "not know: the database is newer",
+                                          status.name),
                    .hint = "use the newer program"};
     }
     if (status.state == State::pending) {

@@ -14,11 +14,11 @@ namespace lyceum::schema {
 
 // One numbered step of the schema: plain SQL.
 struct Migration {
-  int number = 0;                // from 1, without gaps
-  std::string name;              // "0002_tables"
-  std::string_view text;         // whole file
-  std::string checksum;          // SHA-256 of the text, 64 hexadecimal digits
-  bool in_transaction = true;    // false: the file holds one statement that refuses transactions
+  int number = 0;              // from 1, without gaps
+  std::string name;            // "0002_tables"
+  std::string_view text;       // whole file
+  std::string checksum;        // SHA-256 of the text, 64 hexadecimal digits
+  bool in_transaction = true;  // false: the file holds one statement that refuses transactions
 };
 
 // What a database says it has had.

@@ -12,8 +12,8 @@ using boost::asio::awaitable;
 // "lyceum.m" in ASCII: one number for all migrators, chosen once.
 constexpr std::int64_t kLock = 0x6c796365756d2e6d;
 
-constexpr Statement kJournalExists{
-    "", "select to_regclass('lyceum_migrations') is not null", Access::read};
+constexpr Statement kJournalExists{"", "select to_regclass('lyceum_migrations') is not null",
+                                   Access::read};
 constexpr Statement kApplied{
     "", "select number, name, checksum, applied_at from lyceum_migrations order by number",
     Access::read};
@@ -48,8 +48,8 @@ awaitable<Result<std::vector<MigrationStatus>>> Migrator::status() {
     const auto rows = co_await connection_->execute(kApplied);
     if (rows.has_error()) co_return rows.error();
     for (const auto row : *rows) {
-      applied.push_back({row.get<std::int32_t>(0), row.get<std::string>(1),
-                         row.get<std::string>(2), row.get<Timestamp>(3)});
+      applied.push_back({row.get<std::int32_t>(0), row.get<std::string>(1), row.get<std::string>(2),
+                         row.get<Timestamp>(3)});
     }
   }
   co_return compare(migrations_, applied);

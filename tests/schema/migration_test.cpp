@@ -26,9 +26,9 @@ TEST(Migrations, AreOrderedByNumberAndKnowWhetherTheyWantATransaction) {
 }
 
 TEST(Migrations, WithBadNamesAreRefused) {
-  for (const char* bad : {"migrations/1_one.sql", "migrations/0001.sql", "migrations/0001_.sql",
-                          "migrations/0000_zero.sql", "migrations/one.sql",
-                          "migrations/0001-one.sql"}) {
+  for (const char* bad :
+       {"migrations/1_one.sql", "migrations/0001.sql", "migrations/0001_.sql",
+        "migrations/0000_zero.sql", "migrations/one.sql", "migrations/0001-one.sql"}) {
     const EmbeddedFile files[] = {{bad, ""}};
     const auto found = find_migrations(files);
     ASSERT_TRUE(found.has_error()) << bad;

@@ -31,8 +31,8 @@ Outcome migrate(const std::string& url, std::vector<Migration> known) {
         (co_await pg::Connection::connect(executor, {.target = pg::parse_target(url).value()}))
             .value();
     Migrator migrator(connection, known);
-    auto applied = co_await migrator.apply(
-        [&](const std::string& text) { outcome.said.push_back(text); });
+    auto applied =
+        co_await migrator.apply([&](const std::string& text) { outcome.said.push_back(text); });
     if (applied.has_error()) {
       outcome.error = applied.error();
     } else {
@@ -49,8 +49,7 @@ TEST(Migrator, BringsTheProjectsSchemaAndThenHasNothingToDo) {
   auto first = migrate(database.url(), known);
   ASSERT_FALSE(first.error) << first.error->to_string();
   EXPECT_EQ(first.applied, static_cast<int>(known.size()));
-  EXPECT_EQ(database.value("select count(*) from lyceum_migrations"),
-            std::to_string(known.size()));
+  EXPECT_EQ(database.value("select count(*) from lyceum_migrations"), std::to_string(known.size()));
 
   auto second = migrate(database.url(), known);
   ASSERT_FALSE(second.error);
@@ -67,12 +66,12 @@ TEST(Migrator, GivesEveryTenantOwnedTableIsolationAndTenantLedKeys) {
                            "and not (relrowsecurity and relforcerowsecurity)"),
             testing::kNull);
   // Its primary key, unique and foreign keys begin with it.
-  EXPECT_EQ(database.value(
-                "select string_agg(conname, ' ') from pg_constraint k "
-                "join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'tenant_id' "
-                "where k.contype in ('p', 'u', 'f') and k.conkey[1] <> a.attnum "
-                "and k.confrelid <> coalesce(to_regclass('vocabulary'), 0)"),
-            testing::kNull);
+  EXPECT_EQ(
+      database.value("select string_agg(conname, ' ') from pg_constraint k "
+                     "join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'tenant_id' "
+                     "where k.contype in ('p', 'u', 'f') and k.conkey[1] <> a.attnum "
+                     "and k.confrelid <> coalesce(to_regclass('vocabulary'), 0)"),
+      testing::kNull);
   EXPECT_EQ(database.value("select count(*) from pg_class where relkind = 'r' and relname in "
                            "('tenants', 'users', 'stories', 'progress', 'vocabulary', "
                            "'user_vocabulary_progress', 'exercises', 'exercise_attempts', "
@@ -106,10 +105,10 @@ TEST(Migrator, KeepsNothingOfAMigrationThatFails) {
 
 TEST(Migrator, RunsWhatRefusesTransactionsOutsideOfOne) {
   TestDatabase database;
-  const auto known = migrations(
-      {{"migrations/0001_table.sql", "create table t (id int)"},
-       {"migrations/0002_index.sql",
-        "-- transaction: none\ncreate index concurrently t_id on t (id)"}});
+  const auto known =
+      migrations({{"migrations/0001_table.sql", "create table t (id int)"},
+                  {"migrations/0002_index.sql",
+                   "-- transaction: none\ncreate index concurrently t_id on t (id)"}});
   const auto outcome = migrate(database.url(), known);
   ASSERT_FALSE(outcome.error) << outcome.error->to_string();
   EXPECT_EQ(outcome.applied, 2);
