@@ -46,7 +46,7 @@ Result<std::string> empty_database(local::Server& server, const std::string& nam
   if (made.has_error()) return made.error();
   made = server.query("create database " + name);
   if (made.has_error()) return made.error();
-  const auto url = server.url(name);
+  auto url = server.url(name);
   auto migrated = await([&](auto executor) -> awaitable<Result<void>> {
     auto connection =
         co_await pg::Connection::connect(executor, {.target = pg::parse_target(url).value()});

@@ -164,9 +164,8 @@ Result<Catalogue> embedded_catalogue(std::string_view profile) {
 
 std::string rolling_literal(Date date, std::string_view type) {
   const std::chrono::year_month_day day(date);
-  auto text =
-      fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
-                  static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
+  auto text = fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
+                          static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
   if (type == "timestamptz") return text + " 00:00:00+00";
   if (type == "timestamp") return text + " 00:00:00";
   return text;

@@ -18,8 +18,8 @@ awaitable<Result<LearningAnalytics>> learning_analytics(Scope scope, AnalyticsRe
     co_return bad_input("the span is longer than ten years", "ask for less");
   }
   const auto rows = co_await scope.pool.execute(
-      sql::learning::learning_analytics,
-      pg::Params(request.from, request.to, request.time_zone), scope.call());
+      sql::learning::learning_analytics, pg::Params(request.from, request.to, request.time_zone),
+      scope.call());
   if (rows.has_error()) {
     auto error = rows.error();
     if (error.sqlstate == "22023") error.code = ErrorCode::kBadInput;  // unknown time zone

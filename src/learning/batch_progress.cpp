@@ -15,9 +15,9 @@ constexpr int kMostAttempts = 3;
 
 std::optional<Error> check(const std::vector<ProgressUpdate>& updates, std::string_view key) {
   if (updates.size() > kMostUpdates) {
-    return bad_input(fmt::format("a batch of {} updates is larger than {}", updates.size(),
-                                 kMostUpdates),
-                     "send it in parts, each with a key of its own");
+    return bad_input(
+        fmt::format("a batch of {} updates is larger than {}", updates.size(), kMostUpdates),
+        "send it in parts, each with a key of its own");
   }
   if (key.size() > kLongestKey) {
     return bad_input(fmt::format("the idempotency key is longer than {} bytes", kLongestKey));
@@ -26,9 +26,10 @@ std::optional<Error> check(const std::vector<ProgressUpdate>& updates, std::stri
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const auto& update = updates[i];
     if (update.completion_percentage < 0 || update.completion_percentage > 100) {
-      return bad_input(fmt::format("update {}: completion_percentage {} is not within 0 to 100; "
-                                   "nothing was written",
-                                   i + 1, update.completion_percentage));
+      return bad_input(
+          fmt::format("update {}: completion_percentage {} is not within 0 to 100; "
+                      "nothing was written",
+                      i + 1, update.completion_percentage));
     }
     if (update.time_spent < 0) {
       return bad_input(fmt::format("update {}: time_spent {} is negative; nothing was written",
@@ -65,8 +66,8 @@ Error refusal(const pg::Rows& rows, const Scope& scope) {
   const auto row = rows[0];
   const auto users = row.get<std::vector<Uuid>>(rows.column("unknown_users"));
   const auto stories = row.get<std::vector<Uuid>>(rows.column("unknown_stories"));
-  std::string message = fmt::format("nothing was written: tenant {} has no",
-                                    to_string(scope.tenant));
+  std::string message =
+      fmt::format("nothing was written: tenant {} has no", to_string(scope.tenant));
   if (!users.empty()) message += " learner " + name_some(users);
   if (!users.empty() && !stories.empty()) message += " and no";
   if (!stories.empty()) message += " story " + name_some(stories);
@@ -97,8 +98,7 @@ awaitable<Result<BatchOutcome>> batch_progress(Scope scope, std::vector<Progress
                           percentages, seconds);
 
   for (int attempt = 1;; ++attempt) {
-    auto rows =
-        co_await scope.pool.execute(sql::learning::batch_progress, params, scope.call());
+    auto rows = co_await scope.pool.execute(sql::learning::batch_progress, params, scope.call());
     if (rows.has_error()) {
       // The key tells what became of an attempt in doubt: sent again, it is written or replayed.
       if (rows.error().code == ErrorCode::kInDoubt && attempt < kMostAttempts) continue;

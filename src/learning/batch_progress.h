@@ -18,15 +18,16 @@ struct ProgressUpdate {
 
 struct BatchOutcome {
   std::int64_t received = 0;  // rows of the batch
-  std::int64_t written = 0;   // rows of progress they came to: several of one learner and story are one
-  bool replayed = false;      // this key was answered before; nothing was written again
+  std::int64_t written =
+      0;                  // rows of progress they came to: several of one learner and story are one
+  bool replayed = false;  // this key was answered before; nothing was written again
 };
 
 inline constexpr std::size_t kMostUpdates = 10'000;
 
-// Stores a batch, all of it or nothing. A batch with a key is stored once, however often it is sent:
-// the key stands in the same transaction. Without one a key is made, so that what is in doubt after
-// a broken connection is resolved here; but then the caller cannot repeat it without harm.
+// Stores a batch, all of it or nothing. A batch with a key is stored once, however often it is
+// sent: the key stands in the same transaction. Without one a key is made, so that what is in doubt
+// after a broken connection is resolved here; but then the caller cannot repeat it without harm.
 // Errors: kBadInput (names the row; an update out of range, more than kMostUpdates, a bad key),
 // kNotFound (names learners and stories that the tenant does not have), kConflict (the key came
 // with another batch), kInDoubt (only where the server stays unreachable), those of Pool::execute.

@@ -59,9 +59,9 @@ std::string encode_cursor(const StoryPosition& position, std::string_view listin
   body += static_cast<char>((position.featured ? kFeatured : 0) |
                             (position.last_accessed ? kOpened : 0));
   pg::wire::put(body, std::int64_t{position.created_at.time_since_epoch().count()});
-  pg::wire::put(body, std::int64_t{position.last_accessed
-                                       ? position.last_accessed->time_since_epoch().count()
-                                       : 0});
+  pg::wire::put(
+      body, std::int64_t{position.last_accessed ? position.last_accessed->time_since_epoch().count()
+                                                : 0});
   body.append(reinterpret_cast<const char*>(position.id.data), sizeof(position.id.data));
   return to_base64url(body + check(body, listing));
 }

@@ -12,7 +12,7 @@ namespace lyceum::learning {
 struct ProgressSummary {
   std::int64_t stories_started = 0;
   std::int64_t stories_completed = 0;
-  double avg_completion = 0;         // percent
+  double avg_completion = 0;          // percent
   std::int64_t total_time_spent = 0;  // seconds
   std::optional<Timestamp> last_activity;
   std::int64_t vocabulary_learned = 0;

@@ -21,10 +21,12 @@ awaitable<Result<void>> check_isolation(pool::Pool& pool) {
   if (bound.has_error()) co_return bound.error();
   if (bound->value<bool>()) co_return Result<void>{};
   co_return Error{.code = ErrorCode::kConfiguration,
-                  .message = "the role in the connection string is not bound by row-level "
-                             "security: it would see the rows of every tenant",
-                  .hint = "connect as a role of its own: create role platform login password "
-                          "'...' in role lyceum_app",
+                  .message =
+                      "the role in the connection string is not bound by row-level "
+                      "security: it would see the rows of every tenant",
+                  .hint =
+                      "connect as a role of its own: create role platform login password "
+                      "'...' in role lyceum_app",
                   .node = pool.node()};
 }
 
@@ -39,8 +41,8 @@ awaitable<Result<void>> check_tenant(const Scope& scope) {
 }
 
 awaitable<Result<void>> check_learner(const Scope& scope, const Uuid& learner) {
-  const auto found = co_await scope.pool.execute(sql::learning::learner_exists,
-                                                 pg::Params(learner), scope.call());
+  const auto found =
+      co_await scope.pool.execute(sql::learning::learner_exists, pg::Params(learner), scope.call());
   if (found.has_error()) co_return found.error();
   if (found->value<bool>()) co_return Result<void>{};
   co_return Error{.code = ErrorCode::kNotFound,

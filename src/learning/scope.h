@@ -34,8 +34,8 @@ struct Scope {
 // A kBadInput error.
 [[nodiscard]] Error bad_input(std::string message, std::string hint = {});
 
-// kBadInput where the server could not hold the text: it is no UTF-8, or has a NUL character. `what`
-// names it.
+// kBadInput where the server could not hold the text: it is no UTF-8, or has a NUL character.
+// `what` names it.
 [[nodiscard]] std::optional<Error> check_text(std::string_view what, std::string_view text);
 
 // kBadInput where a time is outside of the years 1 to 9999, within which days can be counted in any

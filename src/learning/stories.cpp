@@ -1,12 +1,10 @@
 #include "learning/stories.h"
 
-#include <fmt/format.h>
-
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include <algorithm>
 #include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cmath>
+#include <fmt/format.h>
 #include <tuple>
 
 #include "learning/cursor.h"
@@ -34,8 +32,8 @@ std::optional<Error> check(const StoriesRequest& request) {
     return bad_input("cursor and offset exclude each other");
   }
   if (request.level && std::ranges::find(kLevels, *request.level) == kLevels.end()) {
-    return bad_input(fmt::format("level '{}' is none of A1, A2, B1, B2, C1, C2",
-                                 request.level->substr(0, 20)));
+    return bad_input(
+        fmt::format("level '{}' is none of A1, A2, B1, B2, C1, C2", request.level->substr(0, 20)));
   }
   for (const auto& bound : {request.difficulty_min, request.difficulty_max}) {
     if (bound && !std::isfinite(*bound)) return bad_input("a difficulty is not a number");
@@ -135,12 +133,12 @@ awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request)
   if (page.has_more) {
     page.stories.pop_back();
     const auto& last = page.stories.back();
-    page.next_cursor = encode_cursor(
-        {.featured = last.featured,
-         .last_accessed = request.learner ? last.last_accessed : std::nullopt,
-         .created_at = last.created_at,
-         .id = last.id},
-        listing);
+    page.next_cursor =
+        encode_cursor({.featured = last.featured,
+                       .last_accessed = request.learner ? last.last_accessed : std::nullopt,
+                       .created_at = last.created_at,
+                       .id = last.id},
+                      listing);
   }
   if (request.include_total) page.total_count = *total;
   if (page.stories.empty() && !request.cursor) {

@@ -39,11 +39,11 @@ struct StoriesRequest {
   std::optional<std::string> level = {};
   std::optional<double> difficulty_min = {};
   std::optional<double> difficulty_max = {};  // inclusive
-  std::optional<std::string> search = {};     // all these words, in title or text; at most 200 bytes
-  std::optional<Uuid> learner = {};           // adds progress, and what was opened last comes first
-  int limit = 20;                             // 1 to 100
-  std::optional<std::string> cursor = {};     // a page's next_cursor; same filters and learner
-  std::int64_t offset = 0;                    // rows to skip instead of a cursor, 0 to 100,000
+  std::optional<std::string> search = {};  // all these words, in title or text; at most 200 bytes
+  std::optional<Uuid> learner = {};        // adds progress, and what was opened last comes first
+  int limit = 20;                          // 1 to 100
+  std::optional<std::string> cursor = {};  // a page's next_cursor; same filters and learner
+  std::int64_t offset = 0;                 // rows to skip instead of a cursor, 0 to 100,000
   bool include_total = false;
 };
 
@@ -57,7 +57,7 @@ struct StoriesPage {
 // A page of the tenant's published stories: featured ones first, then (with a learner) those opened
 // last, then the newest, then by id, so that pages neither repeat nor skip.
 // Errors: kBadInput, kNotFound (tenant), those of Pool::execute.
-[[nodiscard]] boost::asio::awaitable<Result<StoriesPage>> stories_page(
-    Scope scope, StoriesRequest request);
+[[nodiscard]] boost::asio::awaitable<Result<StoriesPage>> stories_page(Scope scope,
+                                                                       StoriesRequest request);
 
 }  // namespace lyceum::learning

@@ -1,8 +1,7 @@
 #include "learning/vocabulary.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "sql/statements.h"
 
@@ -24,8 +23,7 @@ awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendati
   }
   const auto rows = co_await scope.pool.execute(
       sql::learning::vocabulary_recommendations,
-      pg::Params(request.learner, std::int32_t{request.limit}, request.present,
-                 request.time_zone),
+      pg::Params(request.learner, std::int32_t{request.limit}, request.present, request.time_zone),
       scope.call());
   if (rows.has_error()) {
     auto error = rows.error();

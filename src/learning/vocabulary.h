@@ -32,9 +32,9 @@ BOOST_DESCRIBE_STRUCT(VocabularyRecommendation, (),
 
 struct VocabularyRequest {
   Uuid learner{};
-  int limit = 10;                                // 1 to 200
-  std::optional<Timestamp> present = {};         // instead of the server's clock
-  std::optional<std::string> time_zone = {};     // whose day counts; default: the session's
+  int limit = 10;                             // 1 to 200
+  std::optional<Timestamp> present = {};      // instead of the server's clock
+  std::optional<std::string> time_zone = {};  // whose day counts; default: the session's
 };
 
 // The best words, best first: by score, then urgency, frequency, id.

@@ -290,11 +290,14 @@ struct Codec<std::vector<T>> {
     const auto element = wire::element_type(type);
     return element != 0 && Inner::accepts(element);
   }
-  static void encode(std::string& out,
-                     const std::vector<T>& values) requires std::same_as<T, bool> {
+  static void encode(std::string& out, const std::vector<T>& values)
+    requires std::same_as<T, bool>
+  {
     encode_all(out, values);
   }
-  static void encode(std::string& out, std::span<const T> values) requires(!std::same_as<T, bool>) {
+  static void encode(std::string& out, std::span<const T> values)
+    requires(!std::same_as<T, bool>)
+  {
     encode_all(out, values);
   }
   static void encode_all(std::string& out, const auto& values) {

@@ -196,8 +196,7 @@ awaitable<Result<void>> Connection::open(Options options) {
     connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
     if (!connection_) throw std::bad_alloc();
     PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
-    PQsetNoticeProcessor(
-        connection_.get(), [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
     auto connected = co_await poll_until_connected(
         deadline, fmt::format("{}:{}", hosts[i].host.empty() ? hosts[i].address : hosts[i].host,
                               hosts[i].port));

@@ -1,6 +1,8 @@
 #include "pg/connection.h"
 
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -507,6 +509,20 @@ bool Connection::cancel() {
   return true;
 }
 
+// Cancels what runs until the answer has come; without one the connection is closed in the end.
+awaitable<void> Connection::cancel_until(std::shared_ptr<Connection> self,
+                                         std::function<bool()> done) {
+  const auto give_up = std::chrono::steady_clock::now() + kCancelGrace;
+  asio::steady_timer timer(self->executor_);
+  while (!done() && !self->closed_) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= give_up) co_return self->close();
+    self->cancel();
+    timer.expires_at(std::min(give_up, now + kCancelAgain));
+    co_await timer.async_wait(use_awaitable);
+  }
+}
+
 // A cancel that is still on its way would hit whatever comes next.
 awaitable<void> Connection::cancel_settled() {
   const auto limit = last_cancel_ + kCancelGrace;
@@ -539,7 +555,7 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
   std::optional<asio::steady_timer> timer;
   if (deadline != kNoDeadline) {
     timer.emplace(executor_, deadline);
-    timer->async_wait([self, waiting, &late, &timer](error_code error) {
+    timer->async_wait([self, waiting, &late](error_code error) {
       if (error || waiting->waiter.done()) return;
       if (self->head() != waiting.get()) {
         // A cancel would hit the neighbour that the server is at.
@@ -552,11 +568,9 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
                   .may_have_taken_effect = waiting->statement().access == Access::write});
       }
       late = true;
-      self->cancel();
-      timer->expires_after(kCancelGrace);
-      timer->async_wait([self, waiting](error_code again) {
-        if (!again && !waiting->waiter.done()) self->close();
-      });
+      asio::co_spawn(self->executor_,
+                     cancel_until(self, [waiting] { return waiting->waiter.done(); }),
+                     asio::detached);
     });
   }
   submit(*waiting);

@@ -181,6 +181,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // How long a cancelled statement may take to come back before the connection is given up.
   static constexpr auto kCancelGrace = std::chrono::seconds(1);
+  // A cancel that arrives before the server has begun the statement is lost: it is sent again.
+  static constexpr auto kCancelAgain = std::chrono::milliseconds(200);
 
   // What the server has forgotten is prepared anew. A neighbour may have begun that already and
   // fail in it: the last attempt is sent without preparing, so that its answer is its own.
@@ -249,11 +251,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   boost::asio::awaitable<Result<void>> leave_pipeline();
   void enter_pipeline();
-  // A deadline, and whether it has passed and the server was asked to cancel: then `at` is when
-  // the connection is given up.
+  // A deadline, and whether it has passed: then the server is asked to cancel, at `at` once more,
+  // and at `give_up` the connection is closed.
   struct Limit {
     SteadyTime at = kNoDeadline;
     bool cancelled = false;
+    SteadyTime give_up = kNoDeadline;
   };
   boost::asio::awaitable<bool> wait_for(bool write, SteadyTime until);
   boost::asio::awaitable<bool> wait_within(bool write, Limit& limit);
@@ -261,6 +264,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<Result<pg_result*>> next_result(Limit& limit);
   boost::asio::awaitable<Result<void>> finish_simple(Limit& limit);
   boost::asio::awaitable<int> next_copy_piece(char** data, Limit& limit);
+  static boost::asio::awaitable<void> cancel_until(std::shared_ptr<Connection> self,
+                                                   std::function<bool()> done);
   boost::asio::awaitable<void> cancel_settled();
   Error lost_within(const Limit& limit) const;
 

@@ -13,8 +13,8 @@ class Params {
  public:
   Params() = default;
   template <class First, class... Rest>
-  requires(!std::same_as<std::remove_cvref_t<First>, Params>) explicit Params(const First& first,
-                                                                              const Rest&... rest) {
+    requires(!std::same_as<std::remove_cvref_t<First>, Params>)
+  explicit Params(const First& first, const Rest&... rest) {
     bytes_.reserve(64);
     add(first);
     (add(rest), ...);

@@ -86,13 +86,16 @@ awaitable<bool> Connection::wait_for(bool write, SteadyTime until) {
 // it passes the connection is closed. False where it is closed.
 awaitable<bool> Connection::wait_within(bool write, Limit& limit) {
   while (!co_await wait_for(write, limit.at) && !closed_) {
-    if (limit.cancelled) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!limit.cancelled) {
+      limit.cancelled = true;
+      limit.give_up = now + kCancelGrace;
+    } else if (now >= limit.give_up) {
       why_lost_ = "the deadline passed and the server did not answer";
       close();
       break;
     }
-    limit.cancelled = true;
-    limit.at = std::chrono::steady_clock::now() + kCancelGrace;
+    limit.at = std::min(limit.give_up, now + kCancelAgain);
     cancel();
   }
   co_return !closed_;

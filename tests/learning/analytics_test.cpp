@@ -24,8 +24,12 @@ struct Tenant {
   std::vector<Mark> progress, vocabulary;
 };
 
-const std::vector<std::string> kZones{"UTC", "America/New_York", "Europe/Berlin",
-                                      "Asia/Kathmandu", "Pacific/Kiritimati", "America/Santiago"};
+const std::vector<std::string> kZones{"UTC",
+                                      "America/New_York",
+                                      "Europe/Berlin",
+                                      "Asia/Kathmandu",
+                                      "Pacific/Kiritimati",
+                                      "America/Santiago"};
 
 std::vector<Tenant> fetch(const AppDatabase& database) {
   std::vector<Tenant> out;
@@ -41,16 +45,18 @@ std::vector<Tenant> fetch(const AppDatabase& database) {
              "select user_id, (extract(epoch from started_at) * 1000000)::bigint, duration_minutes "
              "{} from learning_sessions where tenant_id = '{}'",
              days, tenant.id))) {
-      Session session{.user = r[0], .started_at = integer(r[1]), .minutes = integer(r[2]), .day = {}};
+      Session session{
+          .user = r[0], .started_at = integer(r[1]), .minutes = integer(r[2]), .day = {}};
       for (std::size_t i = 0; i < zones.size(); ++i) session.day[zones[i]] = integer(r[3 + i]);
       tenant.sessions.push_back(std::move(session));
     }
     const auto marks = [&](const std::string& table, const std::string& value) {
       std::vector<Mark> rows;
-      for (const auto& r : database.query(fmt::format(
-               "select user_id, (extract(epoch from updated_at) * 1000000)::bigint, {} from {} where "
-               "tenant_id = '{}'",
-               value, table, tenant.id))) {
+      for (const auto& r :
+           database.query(fmt::format("select user_id, (extract(epoch from updated_at) * "
+                                      "1000000)::bigint, {} from {} where "
+                                      "tenant_id = '{}'",
+                                      value, table, tenant.id))) {
         rows.push_back({.user = r[0], .updated_at = integer(r[1]), .value = real(r[2])});
       }
       return rows;
@@ -152,9 +158,10 @@ TEST(Analytics, is_zero_where_nothing_happened) {
   const auto tenant = database.value("select id from tenants order by id limit 1");
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto from = kPresent - std::chrono::days(20'000);
-    const auto is = (co_await learning_analytics({.pool = pool, .tenant = uuid(tenant)},
-                                                 {.from = from, .to = from + std::chrono::days(30)}))
-                        .value();
+    const auto is =
+        (co_await learning_analytics({.pool = pool, .tenant = uuid(tenant)},
+                                     {.from = from, .to = from + std::chrono::days(30)}))
+            .value();
     EXPECT_TRUE(is.daily_stats.empty());
     EXPECT_EQ(is.users_completed_stories, 0);
     EXPECT_EQ(is.avg_completion_rate, 0);

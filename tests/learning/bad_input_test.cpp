@@ -57,9 +57,12 @@ awaitable<void> expect_working(pool::Pool& pool) {
   EXPECT_EQ(pool.figures().waiting, 0U);
 }
 
-const std::vector<std::pair<std::string, std::string>> kBadTexts{
-    {"a NUL", "a\0b"s}, {"a lone NUL", "\0"s},       {"half a character", "abc\xC3"s},
-    {"no UTF-8", "\xFF"s}, {"a surrogate", "\xED\xA0\x80"s}, {"overlong", "\xC0\xAF"s}};
+const std::vector<std::pair<std::string, std::string>> kBadTexts{{"a NUL", "a\0b"s},
+                                                                 {"a lone NUL", "\0"s},
+                                                                 {"half a character", "abc\xC3"s},
+                                                                 {"no UTF-8", "\xFF"s},
+                                                                 {"a surrogate", "\xED\xA0\x80"s},
+                                                                 {"overlong", "\xC0\xAF"s}};
 
 TEST(BadInput, to_stories_page_is_refused) {
   const auto& database = reading();
@@ -91,7 +94,8 @@ TEST(BadInput, to_stories_page_is_refused) {
         {"wide cursor", {.cursor = std::string(56, '\xFF')}},
         {"endless cursor", {.cursor = std::string(1'000'000, 'A')}},
     };
-    for (const auto& [what, text] : kBadTexts) bad.emplace_back(what, StoriesRequest{.search = text});
+    for (const auto& [what, text] : kBadTexts)
+      bad.emplace_back(what, StoriesRequest{.search = text});
 
     // Cursors of other listings.
     const auto page = (co_await stories_page(scope, {.limit = 2})).value();
@@ -105,9 +109,9 @@ TEST(BadInput, to_stories_page_is_refused) {
     for (const auto& [what, request] : bad) {
       expect_error(co_await stories_page(scope, request), ErrorCode::kBadInput, what);
     }
-    expect_error(co_await stories_page({.pool = pool, .tenant = ids.other_tenant},
-                                       {.cursor = cursor}),
-                 ErrorCode::kBadInput, "another tenant's cursor");
+    expect_error(
+        co_await stories_page({.pool = pool, .tenant = ids.other_tenant}, {.cursor = cursor}),
+        ErrorCode::kBadInput, "another tenant's cursor");
     // The same listing by pages of another size is fine.
     EXPECT_TRUE(co_await stories_page(scope, {.limit = 50, .cursor = cursor}));
 
@@ -126,21 +130,22 @@ TEST(BadInput, to_the_other_reads_is_refused) {
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const Scope scope{.pool = pool, .tenant = ids.tenant};
     for (const int limit : {0, -1, 201, std::numeric_limits<int>::max()}) {
-      expect_error(co_await vocabulary_recommendations(scope, {.learner = ids.learner, .limit = limit}),
-                   ErrorCode::kBadInput, fmt::format("limit {}", limit));
+      expect_error(
+          co_await vocabulary_recommendations(scope, {.learner = ids.learner, .limit = limit}),
+          ErrorCode::kBadInput, fmt::format("limit {}", limit));
     }
     auto zones = kBadTexts;
-    for (const auto* zone : {"", "Mars/Olympus", "Europe/Berlin; drop table users", "../etc/passwd"}) {
+    for (const auto* zone :
+         {"", "Mars/Olympus", "Europe/Berlin; drop table users", "../etc/passwd"}) {
       zones.emplace_back(zone, zone);
     }
     zones.emplace_back("long", std::string(100'000, 'x'));
     for (const auto& [what, zone] : zones) {
-      expect_error(co_await vocabulary_recommendations(
-                       scope, {.learner = ids.learner, .time_zone = zone}),
-                   ErrorCode::kBadInput, "vocabulary, zone " + what);
-      expect_error(co_await learning_analytics(scope, {.from = kPresent - 24h * 7,
-                                                       .to = kPresent,
-                                                       .time_zone = zone}),
+      expect_error(
+          co_await vocabulary_recommendations(scope, {.learner = ids.learner, .time_zone = zone}),
+          ErrorCode::kBadInput, "vocabulary, zone " + what);
+      expect_error(co_await learning_analytics(
+                       scope, {.from = kPresent - 24h * 7, .to = kPresent, .time_zone = zone}),
                    ErrorCode::kBadInput, "analytics, zone " + what);
     }
     const auto day = std::chrono::days(1);
@@ -161,9 +166,9 @@ TEST(BadInput, to_the_other_reads_is_refused) {
                             Timestamp::max() - 1us, Timestamp::max() - day * 1000}) {
       expect_error(co_await progress_summary(scope, ids.learner, time), ErrorCode::kBadInput,
                    "summary's present");
-      expect_error(co_await vocabulary_recommendations(scope,
-                                                       {.learner = ids.learner, .present = time}),
-                   ErrorCode::kBadInput, "vocabulary's present");
+      expect_error(
+          co_await vocabulary_recommendations(scope, {.learner = ids.learner, .present = time}),
+          ErrorCode::kBadInput, "vocabulary's present");
     }
     // The ends of what is allowed are.
     const Timestamp first = std::chrono::sys_days(std::chrono::year(1) / 1 / 1);
@@ -171,8 +176,8 @@ TEST(BadInput, to_the_other_reads_is_refused) {
     for (const auto time : {first, last}) {
       const auto summary = co_await progress_summary(scope, ids.learner, time);
       EXPECT_TRUE(summary) << summary.error().to_string();
-      const auto words = co_await vocabulary_recommendations(
-          scope, {.learner = ids.learner, .present = time});
+      const auto words =
+          co_await vocabulary_recommendations(scope, {.learner = ids.learner, .present = time});
       EXPECT_TRUE(words) << words.error().to_string();
     }
     const auto longest =
@@ -197,8 +202,8 @@ TEST(BadInput, to_batch_progress_is_refused_and_writes_nothing) {
   constexpr auto kMost = std::numeric_limits<std::int32_t>::max();
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const Scope scope{.pool = pool, .tenant = ids.tenant};
-    for (const auto& update : {bad(101, 0), bad(-1, 0), bad(kMost, 0), bad(kLeast, 0), bad(0, -1),
-                               bad(0, kLeast)}) {
+    for (const auto& update :
+         {bad(101, 0), bad(-1, 0), bad(kMost, 0), bad(kLeast, 0), bad(0, -1), bad(0, kLeast)}) {
       const auto refused = co_await batch_progress(scope, {good, good, update, good}, "key");
       expect_error(refused, ErrorCode::kBadInput, "a bad row");
       if (refused.has_error()) {
@@ -246,7 +251,8 @@ TEST(Isolation, nobody_is_told_of_an_unknown_tenant) {
     expect(co_await vocabulary_recommendations(nobody, {.learner = ids.learner}), "vocabulary");
     expect(co_await learning_analytics(nobody, {.from = kPresent - 24h, .to = kPresent}),
            "analytics");
-    expect(co_await batch_progress(nobody, {{.user_id = ids.learner, .story_id = ids.story}}), "batch");
+    expect(co_await batch_progress(nobody, {{.user_id = ids.learner, .story_id = ids.story}}),
+           "batch");
     expect(co_await batch_progress(nobody, {}), "empty batch");
     co_await expect_working(pool);
   });
@@ -263,15 +269,16 @@ TEST(Isolation, a_tenant_neither_reads_nor_writes_what_is_anothers) {
       expect_error(result, ErrorCode::kNotFound, what);
     };
     expect(co_await stories_page(scope, {.learner = ids.other_learner}), "stories");
-    expect(co_await stories_page(scope, {.search = "boot", .learner = ids.other_learner}), "search");
+    expect(co_await stories_page(scope, {.search = "boot", .learner = ids.other_learner}),
+           "search");
     expect(co_await progress_summary(scope, ids.other_learner), "summary");
     expect(co_await vocabulary_recommendations(scope, {.learner = ids.other_learner}), "words");
     expect(co_await batch_progress(scope, {{.user_id = ids.other_learner, .story_id = ids.story}}),
            "another's learner");
     expect(co_await batch_progress(scope, {{.user_id = ids.learner, .story_id = ids.other_story}}),
            "another's story");
-    expect(co_await batch_progress(
-               scope, {{.user_id = ids.other_learner, .story_id = ids.other_story}}),
+    expect(co_await batch_progress(scope,
+                                   {{.user_id = ids.other_learner, .story_id = ids.other_story}}),
            "another's both");
 
     // A story of the other tenant alone has the word.
@@ -297,9 +304,9 @@ TEST(Isolation, a_search_cannot_name_a_tenant) {
   const Ids ids(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const Scope scope{.pool = pool, .tenant = ids.tenant};
-    for (const auto& words : {"tenant=" + to_string(ids.other_tenant),
-                              "'tenant=" + to_string(ids.other_tenant) + "'",
-                              "boot' | 'tenant=" + to_string(ids.other_tenant)}) {
+    for (const auto& words :
+         {"tenant=" + to_string(ids.other_tenant), "'tenant=" + to_string(ids.other_tenant) + "'",
+          "boot' | 'tenant=" + to_string(ids.other_tenant)}) {
       const auto page = (co_await stories_page(scope, {.search = words, .limit = 100})).value();
       for (const auto& story : page.stories) {
         EXPECT_EQ(database.value(fmt::format("select tenant_id from stories where id = '{}'",
@@ -339,9 +346,9 @@ TEST(Isolation, without_a_tenant_nothing_is_seen) {
   const auto& database = reading();
   const Ids ids(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    for (const auto* table : {"tenants", "users", "stories", "progress", "user_vocabulary_progress",
-                              "exercises", "exercise_attempts", "learning_sessions", "user_events",
-                              "idempotency_keys"}) {
+    for (const auto* table :
+         {"tenants", "users", "stories", "progress", "user_vocabulary_progress", "exercises",
+          "exercise_attempts", "learning_sessions", "user_events", "idempotency_keys"}) {
       const auto text = fmt::format("select count(*) from {}", table);
       const Statement statement{.name = text, .text = text};
       // Also after a statement of a tenant on the same connection.

@@ -44,13 +44,13 @@ struct Place {
 
 Place place(const AppDatabase& database, std::size_t number, int most) {
   Place out;
-  out.tenant = database.value(
-      fmt::format("select id from tenants order by id offset {} limit 1", number));
+  out.tenant =
+      database.value(fmt::format("select id from tenants order by id offset {} limit 1", number));
   for (const auto* table : {"users", "stories"}) {
     auto& ids = std::string_view(table) == "users" ? out.learners : out.stories;
-    for (const auto& r : database.query(fmt::format(
-             "select id from {} where tenant_id = '{}' order by id limit {}", table, out.tenant,
-             most))) {
+    for (const auto& r :
+         database.query(fmt::format("select id from {} where tenant_id = '{}' order by id limit {}",
+                                    table, out.tenant, most))) {
       ids.push_back(uuid(r[0]));
     }
   }
@@ -60,11 +60,11 @@ Place place(const AppDatabase& database, std::size_t number, int most) {
 std::vector<ProgressUpdate> any_batch(Dice& dice, const Place& place, std::size_t most) {
   std::vector<ProgressUpdate> out(1 + dice.roll(most));
   for (auto& update : out) {
-    update = {.user_id = dice.pick(place.learners),
-              .story_id = dice.pick(place.stories),
-              .completion_percentage = static_cast<std::int32_t>(dice.roll(101)),
-              .time_spent = dice.chance(5) ? 2'147'483'647
-                                           : static_cast<std::int32_t>(dice.roll(4000))};
+    update = {
+        .user_id = dice.pick(place.learners),
+        .story_id = dice.pick(place.stories),
+        .completion_percentage = static_cast<std::int32_t>(dice.roll(101)),
+        .time_spent = dice.chance(5) ? 2'147'483'647 : static_cast<std::int32_t>(dice.roll(4000))};
   }
   return out;
 }
@@ -79,8 +79,10 @@ TEST(BatchProgress, stores_what_adding_row_by_row_stores) {
   const AppDatabase database;
   const auto here = place(database, 0, 12);
   auto model = stored(database, here.tenant);
-  const auto others = "select md5(string_agg(p::text, ',' order by p::text)) from progress p where "
-                      "tenant_id <> '" + here.tenant + "'";
+  const auto others =
+      "select md5(string_agg(p::text, ',' order by p::text)) from progress p where "
+      "tenant_id <> '" +
+      here.tenant + "'";
   const auto before = database.value(others);
   Dice dice(61);
   std::map<std::string, std::vector<ProgressUpdate>> sent;
@@ -103,7 +105,8 @@ TEST(BatchProgress, stores_what_adding_row_by_row_stores) {
       EXPECT_FALSE(outcome->replayed);
 
       if (dice.chance(30) && !sent.empty()) {  // a client repeats itself
-        const auto& [again, first] = *std::next(sent.begin(), static_cast<long>(dice.roll(sent.size())));
+        const auto& [again, first] =
+            *std::next(sent.begin(), static_cast<long>(dice.roll(sent.size())));
         const auto replay = co_await batch_progress(scope, first, again);
         EXPECT_TRUE(replay && replay->replayed);
         if (replay) {
@@ -143,8 +146,8 @@ TEST(BatchProgress, marks_the_time_and_only_where_it_wrote) {
     EXPECT_EQ(database.value(touched), std::to_string(pairs_of(batch)));
     const auto marked = database.value("select clock_timestamp()");
     EXPECT_TRUE(co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch, "k"));
-    EXPECT_EQ(database.value(fmt::format(
-                  "select count(*) from progress where updated_at > '{}'", marked)),
+    EXPECT_EQ(database.value(
+                  fmt::format("select count(*) from progress where updated_at > '{}'", marked)),
               "0");
     // The tenant alone decides whose key it is.
     const auto there = place(database, 1, 6);
@@ -219,23 +222,22 @@ TEST(BatchProgress, overlapping_batches_at_once_all_count) {
   const auto here = place(database, 0, 8);
   auto model = stored(database, here.tenant);
   Dice dice(64);
-  with_pool(
-      database,
-      [&](pool::Pool& pool) -> awaitable<void> {
-        const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
-        for (int round = 0; round < 40 && !::testing::Test::HasFailure(); ++round) {
-          std::vector<std::pair<std::string, std::vector<ProgressUpdate>>> batches;
-          for (int i = 0; i < 8; ++i) {
-            auto batch = any_batch(dice, here, 200);
-            add_up(model, batch);
-            batches.emplace_back("", std::move(batch));
-          }
-          for (const auto& outcome : co_await all_at_once(scope, std::move(batches))) {
-            EXPECT_TRUE(outcome) << outcome.error().to_string();
-          }
-        }
-      },
-      {.lanes = 8, .lane_depth = 1});
+  with_pool(database,
+            [&](pool::Pool& pool) -> awaitable<void> {
+              const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
+              for (int round = 0; round < 40 && !::testing::Test::HasFailure(); ++round) {
+                std::vector<std::pair<std::string, std::vector<ProgressUpdate>>> batches;
+                for (int i = 0; i < 8; ++i) {
+                  auto batch = any_batch(dice, here, 200);
+                  add_up(model, batch);
+                  batches.emplace_back("", std::move(batch));
+                }
+                for (const auto& outcome : co_await all_at_once(scope, std::move(batches))) {
+                  EXPECT_TRUE(outcome) << outcome.error().to_string();
+                }
+              }
+            },
+            {.lanes = 8, .lane_depth = 1});
   EXPECT_EQ(stored(database, here.tenant), model);
 }
 
@@ -244,23 +246,22 @@ TEST(BatchProgress, one_key_at_once_is_written_once) {
   const auto here = place(database, 0, 8);
   auto model = stored(database, here.tenant);
   Dice dice(65);
-  with_pool(
-      database,
-      [&](pool::Pool& pool) -> awaitable<void> {
-        const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
-        for (int round = 0; round < 30 && !::testing::Test::HasFailure(); ++round) {
-          const auto batch = any_batch(dice, here, 100);
-          add_up(model, batch);
-          const std::vector batches(6, std::pair(fmt::format("round {}", round), batch));
-          int written = 0;
-          for (const auto& outcome : co_await all_at_once(scope, batches)) {
-            EXPECT_TRUE(outcome) << outcome.error().to_string();
-            if (outcome && !outcome->replayed) ++written;
-          }
-          EXPECT_EQ(written, 1);
-        }
-      },
-      {.lanes = 6, .lane_depth = 1});
+  with_pool(database,
+            [&](pool::Pool& pool) -> awaitable<void> {
+              const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
+              for (int round = 0; round < 30 && !::testing::Test::HasFailure(); ++round) {
+                const auto batch = any_batch(dice, here, 100);
+                add_up(model, batch);
+                const std::vector batches(6, std::pair(fmt::format("round {}", round), batch));
+                int written = 0;
+                for (const auto& outcome : co_await all_at_once(scope, batches)) {
+                  EXPECT_TRUE(outcome) << outcome.error().to_string();
+                  if (outcome && !outcome->replayed) ++written;
+                }
+                EXPECT_EQ(written, 1);
+              }
+            },
+            {.lanes = 6, .lane_depth = 1});
   EXPECT_EQ(stored(database, here.tenant), model);
 }
 
@@ -276,7 +277,8 @@ TEST(BatchProgress, takes_the_largest_batch) {
   }
   add_up(model, batch);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const auto outcome = co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch);
+    const auto outcome =
+        co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch);
     EXPECT_TRUE(outcome) << outcome.error().to_string();
     EXPECT_EQ(outcome->received, 10'000);
   });

@@ -9,9 +9,10 @@ namespace lyceum::learning {
 namespace {
 
 StoryPosition any_position(Dice& dice) {
-  StoryPosition out{.featured = dice.chance(50),
-                    .created_at = at_micros(static_cast<std::int64_t>(dice.roll(1'000'000'000)) *
-                                            4'000'000 - 1'000'000'000'000'000)};
+  StoryPosition out{
+      .featured = dice.chance(50),
+      .created_at = at_micros(static_cast<std::int64_t>(dice.roll(1'000'000'000)) * 4'000'000 -
+                              1'000'000'000'000'000)};
   if (dice.chance(50)) {
     out.last_accessed = at_micros(static_cast<std::int64_t>(dice.roll(1'000'000'000)) * 3'000'001);
   }

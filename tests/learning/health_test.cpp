@@ -35,8 +35,8 @@ TEST(Health, of_a_primary_is_what_the_server_says) {
     EXPECT_EQ(micros(is.server->started_at),
               integer(database.value("select (extract(epoch from pg_postmaster_start_time()) * "
                                      "1000000)::bigint")));
-    const auto now = integer(
-        database.value("select (extract(epoch from clock_timestamp()) * 1000000)::bigint"));
+    const auto now =
+        integer(database.value("select (extract(epoch from clock_timestamp()) * 1000000)::bigint"));
     EXPECT_LE(micros(is.server->server_time), now);
     EXPECT_GT(micros(is.server->server_time), now - 60'000'000);
   });
@@ -44,8 +44,8 @@ TEST(Health, of_a_primary_is_what_the_server_says) {
 
 TEST(Health, is_bad_where_writes_are_refused) {
   const AppDatabase database;
-  database.change(fmt::format("alter role {} set default_transaction_read_only = on",
-                              database.role()));
+  database.change(
+      fmt::format("alter role {} set default_transaction_read_only = on", database.role()));
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto is = co_await health(pool);
     EXPECT_FALSE(is.healthy);

@@ -10,9 +10,9 @@ namespace {
 
 struct Learner {
   std::string tenant, zone;
-  ProgressSummary done;          // all but the days
+  ProgressSummary done;  // all but the days
   double completion = 0, mastery = 0;
-  std::set<std::int64_t> days;   // with a session, as days since 1970 in the learner's time zone
+  std::set<std::int64_t> days;  // with a session, as days since 1970 in the learner's time zone
 };
 
 std::map<std::string, Learner> fetch(const AppDatabase& database) {
@@ -20,9 +20,9 @@ std::map<std::string, Learner> fetch(const AppDatabase& database) {
   for (const auto& r : database.query("select id, tenant_id, time_zone from users")) {
     out[r[0]] = {.tenant = r[1], .zone = r[2], .done = {}, .days = {}};
   }
-  for (const auto& r : database.query(
-           "select user_id, completion_percentage, time_spent, "
-           "(extract(epoch from updated_at) * 1000000)::bigint from progress")) {
+  for (const auto& r :
+       database.query("select user_id, completion_percentage, time_spent, "
+                      "(extract(epoch from updated_at) * 1000000)::bigint from progress")) {
     auto& learner = out.at(r[0]);
     ++learner.done.stories_started;
     if (integer(r[1]) >= 100) ++learner.done.stories_completed;
@@ -83,18 +83,19 @@ TEST(ProgressSummary, is_what_the_rows_add_up_to) {
       auto present = kPresent - std::chrono::minutes(dice.roll(60 * 24 * 40));
       if (i % 5 == 0) present = kPresent;
       if (i % 3 == 0) {
-        present = at_micros(integer(database.value(fmt::format(
-                      "select (extract(epoch from (({} at time zone '{}')::date)::timestamp at time "
-                      "zone '{}') * 1000000)::bigint",
-                      literal(present), learner.zone, learner.zone)))) -
-                  std::chrono::microseconds(dice.roll(2));
+        present =
+            at_micros(integer(database.value(fmt::format(
+                "select (extract(epoch from (({} at time zone '{}')::date)::timestamp at time "
+                "zone '{}') * 1000000)::bigint",
+                literal(present), learner.zone, learner.zone)))) -
+            std::chrono::microseconds(dice.roll(2));
       }
-      const auto today = integer(database.value(
-          fmt::format("select ({} at time zone '{}')::date - date '1970-01-01'", literal(present),
-                      learner.zone)));
+      const auto today = integer(
+          database.value(fmt::format("select ({} at time zone '{}')::date - date '1970-01-01'",
+                                     literal(present), learner.zone)));
       SCOPED_TRACE(fmt::format("learner {} in {}, present {}", id, learner.zone, micros(present)));
-      const auto summary = co_await progress_summary(
-          {.pool = pool, .tenant = uuid(learner.tenant)}, uuid(id), present);
+      const auto summary = co_await progress_summary({.pool = pool, .tenant = uuid(learner.tenant)},
+                                                     uuid(id), present);
       if (summary.has_error()) {
         ADD_FAILURE() << summary.error().to_string();
         co_return;
@@ -115,20 +116,21 @@ TEST(ProgressSummary, is_what_the_rows_add_up_to) {
     }
   });
   EXPECT_GT(streaks[0], 20);
-  EXPECT_GE(streaks.size(), 30U);            // of many lengths
-  EXPECT_GT(streaks.rbegin()->first, 100);   // the longest beyond what is looked back at once
+  EXPECT_GE(streaks.size(), 30U);           // of many lengths
+  EXPECT_GT(streaks.rbegin()->first, 100);  // the longest beyond what is looked back at once
 }
 
 TEST(ProgressSummary, is_zero_for_who_did_nothing) {
   const auto& database = reading();
   const auto learner = database.query(
-      "select u.tenant_id, u.id from users u where not exists (select from learning_sessions s where "
+      "select u.tenant_id, u.id from users u where not exists (select from learning_sessions s "
+      "where "
       "s.user_id = u.id) and not exists (select from progress p where p.user_id = u.id) and not "
       "exists (select from user_vocabulary_progress v where v.user_id = u.id) limit 1");
   ASSERT_EQ(learner.size(), 1U);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const auto summary = (co_await progress_summary(
-                              {.pool = pool, .tenant = uuid(learner[0][0])}, uuid(learner[0][1])))
+    const auto summary = (co_await progress_summary({.pool = pool, .tenant = uuid(learner[0][0])},
+                                                    uuid(learner[0][1])))
                              .value();
     EXPECT_EQ(summary.stories_started, 0);
     EXPECT_EQ(summary.stories_completed, 0);

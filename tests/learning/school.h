@@ -52,11 +52,21 @@ class Dice {
   std::mt19937_64 engine_;
 };
 
-inline std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
-inline Timestamp at_micros(std::int64_t count) { return Timestamp(std::chrono::microseconds(count)); }
-inline std::int64_t integer(const std::string& text) { return std::stoll(text); }
-inline double real(const std::string& text) { return std::strtod(text.c_str(), nullptr); }
-inline Uuid uuid(const std::string& text) { return parse_uuid(text).value(); }
+inline std::int64_t micros(Timestamp time) {
+  return time.time_since_epoch().count();
+}
+inline Timestamp at_micros(std::int64_t count) {
+  return Timestamp(std::chrono::microseconds(count));
+}
+inline std::int64_t integer(const std::string& text) {
+  return std::stoll(text);
+}
+inline double real(const std::string& text) {
+  return std::strtod(text.c_str(), nullptr);
+}
+inline Uuid uuid(const std::string& text) {
+  return parse_uuid(text).value();
+}
 inline std::string literal(Timestamp time) {
   return fmt::format("(timestamptz 'epoch' + {} * interval '1 microsecond')", micros(time));
 }
@@ -98,8 +108,7 @@ inline const std::string& loaded_template() {
                             .exercises = 0,
                             .attempts = 0};
     const auto school =
-        load::School::make(11, scale,
-                           load::read_stories(source_path("data/stories.jsonl")).value(),
+        load::School::make(11, scale, load::read_stories(source_path("data/stories.jsonl")).value(),
                            std::move(words), kPresent)
             .value();
     lyceum::testing::run([&](asio::any_io_executor executor) -> awaitable<void> {

@@ -44,7 +44,7 @@ T random_integer() {
 std::string random_text() {
   static const std::vector<std::string> letters = {
       "a",  "Z", " ", "'",  "\"", "\\", ",",    "{",    "}",           "\n",
-      "\t", "é", "ß", "日", "𝄞",  "😀",  "NULL", "\x01", "\xEF\xBB\xBF"};
+      "\t", "é", "ß", "日", "𝄞",  "😀", "NULL", "\x01", "\xEF\xBB\xBF"};
   std::string out;
   for (auto count = between(0, 12); count > 0; --count) {
     out += letters[static_cast<std::size_t>(between(0, std::ssize(letters) - 1))];

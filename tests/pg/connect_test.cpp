@@ -198,7 +198,7 @@ class TlsTest : public ConnectTest {
                                    "subjectAltName=DNS:localhost", "-keyout", key.string(), "-out",
                                    certificate.string()});
     ASSERT_EQ(made.exit_status, 0) << made.err;
-    struct stat owner {};
+    struct stat owner{};
     ASSERT_EQ(::stat(data.c_str(), &owner), 0);
     for (const auto& file : {key, certificate}) {
       ASSERT_EQ(::chown(file.c_str(), owner.st_uid, owner.st_gid), 0);

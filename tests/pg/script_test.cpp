@@ -203,6 +203,17 @@ TEST_F(ScriptTest, WhatIsNoCopyIsRefused) {
             "42P01");
 }
 
+// A sanitizer keeps freed memory for a while, so that its size says nothing.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kMemoryIsHeldBack = true;
+#else
+constexpr bool kMemoryIsHeldBack = false;
+#endif
+#else
+constexpr bool kMemoryIsHeldBack = false;
+#endif
+
 long resident_kilobytes() {
   std::ifstream file("/proc/self/statm");
   long total = 0, resident = 0;
@@ -219,7 +230,7 @@ TEST_F(ScriptTest, ALargeCopyTakesBoundedMemory) {
     ASSERT_TRUE(loop.run(connection->copy_in_write(piece)).has_value());
   }
   EXPECT_EQ(loop.run(connection->copy_in_finish()).value(), 100);
-  EXPECT_LT(resident_kilobytes() - before, 40'000);
+  if (!kMemoryIsHeldBack) EXPECT_LT(resident_kilobytes() - before, 40'000);
   EXPECT_EQ(value("select sum(length(line)) from c_large"), "99999900");
 
   std::size_t bytes = 0;
@@ -229,7 +240,7 @@ TEST_F(ScriptTest, ALargeCopyTakesBoundedMemory) {
                 .value(),
             100);
   EXPECT_EQ(bytes, 100'000'000U);
-  EXPECT_LT(resident_kilobytes() - again, 40'000);
+  if (!kMemoryIsHeldBack) EXPECT_LT(resident_kilobytes() - again, 40'000);
 }
 
 // ── COPY out ─────────────────────────────────────────────────────────────────────────────────────
