@@ -491,6 +491,7 @@ TEST_F(PoolTest, AMissingDatabaseIsAnErrorAtOnce) {
 TEST_F(PoolTest, AServerThatIsNotThereIsWaitedForAndThenNamed) {
   auto limits = limits_of(2);
   limits.pool_timeout = 300ms;
+  limits.backoff_max = 50ms;
   Gate gate(database().server());
   gate.set_refusing(true);
   make(limits, gate.url(database().name()));
@@ -528,7 +529,7 @@ TEST_F(PoolTest, FiguresAgreeWithTheServer) {
   auto first = lease();
   auto second = lease();
   std::vector<std::shared_ptr<Asked>> asked;
-  for (int i = 0; i < 6; ++i) asked.push_back(ask(read_of("select pg_sleep(0.3)")));
+  for (int i = 0; i < 6; ++i) asked.push_back(ask(read_of("select pg_sleep(0.1)")));
   loop_.until([&] { return pool_->figures().depth == 6 && pool_->figures().connecting == 0; });
   const auto figures = pool_->figures();
   EXPECT_EQ(std::to_string(figures.open), at_server("count(*)"));
