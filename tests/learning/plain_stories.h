@@ -93,7 +93,7 @@ class PlainStories {
     const auto [at, is_new] = matches_.try_emplace({tenant, words});
     if (is_new) {
       // Texts are taken apart once; every one is then looked at for each search.
-      database_.query(
+      (void)database_.query(
           "create table if not exists plain_search as select id, tenant_id, to_tsvector('english', "
           "title || E'\\n' || content) as words from stories");
       for (const auto& row : database_.query(
