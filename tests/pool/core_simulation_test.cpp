@@ -344,7 +344,6 @@ class Simulation {
   void obey() {
     Action action;
     while (core_.next_action(action)) {
-      auto& ticket = *action.ticket;
       switch (action.kind) {
         case Action::Kind::connect:
           ASSERT_EQ(members_[action.member].stage, Stage::nothing);
@@ -363,6 +362,7 @@ class Simulation {
           break;
         }
         case Action::Kind::send: {
+          auto& ticket = *action.ticket;
           auto& member = members_[action.member];
           ASSERT_EQ(member.stage, Stage::open);
           ASSERT_EQ(member.orphans(), 0u);
@@ -379,6 +379,7 @@ class Simulation {
           break;
         }
         case Action::Kind::grant: {
+          auto& ticket = *action.ticket;
           auto& member = members_[action.member];
           ASSERT_EQ(member.stage, Stage::open);
           ASSERT_TRUE(member.flight.empty());
@@ -391,6 +392,7 @@ class Simulation {
           break;
         }
         case Action::Kind::fail: {
+          auto& ticket = *action.ticket;
           ++lives_[&ticket].ends;
           failed(ticket, action);
           break;
