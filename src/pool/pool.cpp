@@ -28,18 +28,16 @@ constexpr std::string_view kCancelled = "57014";
 
 // What a request tells of its answer; the pool's state, which is not known here yet.
 struct Answers {
+  virtual ~Answers() = default;
   virtual void answered(Ticket& ticket, SteadyTime at) = 0;
   virtual void forget(struct Request& request) = 0;
-
- protected:
-  ~Answers() = default;
 };
 
 // One request, in the frame of the coroutine that waits for it.
 struct Request final : pg::Exchange, Ticket {
-  Request(Answers& pool_, const Statement& what, const pg::Params& with, const Call& call,
+  Request(Answers& answers, const Statement& what, const pg::Params& with, const Call& call,
           Kind wanted)
-      : Exchange(what, with, call.tenant ? &*call.tenant : nullptr), pool(pool_) {
+      : Exchange(what, with, call.tenant ? &*call.tenant : nullptr), pool(answers) {
     kind = wanted;
     Ticket::tenant = call.tenant;
   }
@@ -95,9 +93,9 @@ bool permanent_failure(const Error& error) {
 }  // namespace
 
 struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
-  State(asio::any_io_executor executor_, Options options_)
-      : executor(executor_),
-        options(std::move(options_)),
+  State(asio::any_io_executor on, Options with)
+      : executor(on),
+        options(std::move(with)),
         core(options.limits, [this] { return std::uniform_real_distribution<>()(random); }),
         connections(core.limits().connection_limit),
         timer(executor) {}
@@ -272,7 +270,7 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
       self->act();
       co_return;
     }
-    auto connection = *opened;
+    const auto& connection = *opened;
     self->last_connect_error.reset();
     self->connections[member] = connection;
     const std::weak_ptr<State> weak = self;
@@ -450,8 +448,8 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
                         std::max(request.sent_at, request.started_at);
     }
     if (result.has_value()) {
-      finished.rows = result->size() > 0 ? static_cast<std::uint64_t>(result->size())
-                                         : static_cast<std::uint64_t>(result->affected());
+      finished.rows =
+          static_cast<std::uint64_t>(result->empty() ? result->affected() : result->size());
       finished.bytes_received = result->bytes();
     } else {
       finished.error = &*error;

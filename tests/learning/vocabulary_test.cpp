@@ -96,15 +96,17 @@ class PlainVocabulary {
 
 TEST(Vocabulary, recommends_what_scoring_every_word_recommends) {
   const AppDatabase database;
-  // Whoever learns knows a quarter of all words, with reviews of every age, half of them not yet due: a
-  // simulation makes few of these. So few words are left that a long list has bad ones too.
+  // Whoever learns knows a quarter of all words, with reviews of every age, half of them not yet
+  // due: a simulation makes few of these. So few words are left that a long list has bad ones too.
   database.change(
       "delete from user_vocabulary_progress where abs(hashtext(vocabulary_id::text)) % 4 <> 0");
   database.change("delete from vocabulary where abs(hashtext(id::text)) % 4 <> 0");
   database.change(
       "insert into user_vocabulary_progress (tenant_id, user_id, vocabulary_id, mastery_level, "
-      "review_count) select u.tenant_id, u.user_id, v.id, abs(hashtext(v.id || u.user_id::text)) % 100 / 100.0, 1 "
-      "from (select distinct tenant_id, user_id from user_vocabulary_progress) u, vocabulary v where "
+      "review_count) select u.tenant_id, u.user_id, v.id, abs(hashtext(v.id || u.user_id::text)) % "
+      "100 / 100.0, 1 "
+      "from (select distinct tenant_id, user_id from user_vocabulary_progress) u, vocabulary v "
+      "where "
       "abs(hashtext(u.user_id::text || v.id)) % 4 = 0 on conflict do nothing");
   database.change(
       "update user_vocabulary_progress set next_review_date = date '2025-04-20', last_reviewed = "
