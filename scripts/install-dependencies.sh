@@ -12,7 +12,7 @@ declare -A groups=(
            libpq-dev libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
            libboost-container1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
            libpg-query-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev libbenchmark-dev
-           postgresql-15 wordnet-base"
+           postgresql-15 wordnet-base groff-base"
   [sanitize]="libclang-rt-19-dev llvm-19"
   [lint]="clang-tidy-19 clang-format-19 shellcheck"
   [fresh]="debootstrap"
