@@ -113,11 +113,14 @@ class Child {
     ::_exit(127);
   }
   // Blocked and ignored signals would survive exec, and a server that ignores SIGINT cannot be
-  // stopped.
+  // stopped. A system call, since glibc's sigaction refuses the two signals that it keeps for
+  // itself, and whoever started us may ignore those too.
   static void reset_signals() noexcept {
-    struct sigaction standard{};
-    standard.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
+    constexpr std::size_t kKernelSetSize = 8;                              // bytes: 64 signals
+    const std::array<unsigned char, sizeof(struct sigaction)> standard{};  // SIG_DFL, no flag
+    for (int number = 1; number < NSIG; ++number) {
+      ::syscall(SYS_rt_sigaction, number, standard.data(), nullptr, kKernelSetSize);
+    }
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

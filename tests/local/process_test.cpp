@@ -1,9 +1,11 @@
 #include "local/process.h"
 
+#include <array>
 #include <fcntl.h>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "local/files.h"
@@ -67,7 +69,30 @@ TEST(Run, SaysWhatCannotBeStarted) {
   EXPECT_NE(outcome.error().message.find("No such file"), std::string::npos);
 }
 
+// The disposition of a signal as the kernel keeps it: glibc refuses to touch the first two
+// real-time signals, which it keeps for itself.
+class Ignored {
+ public:
+  explicit Ignored(int signal) : signal_(signal) {
+    Disposition ignore{};
+    ignore[0] = reinterpret_cast<std::uintptr_t>(SIG_IGN);
+    ::syscall(SYS_rt_sigaction, signal_, ignore.data(), before_.data(), kSetSize);
+  }
+  ~Ignored() { ::syscall(SYS_rt_sigaction, signal_, before_.data(), nullptr, kSetSize); }
+  Ignored(const Ignored&) = delete;
+  Ignored& operator=(const Ignored&) = delete;
+
+ private:
+  static constexpr std::size_t kSetSize = 8;
+  using Disposition = std::array<std::uintptr_t, 8>;  // the handler first, then flags and mask
+  int signal_;
+  Disposition before_{};
+};
+
 TEST(Run, HandsOverNoDescriptorAndNoSignalMask) {
+  constexpr int kFirstOfGlibcs = 32;
+  const Ignored interrupt(SIGINT);
+  const Ignored glibcs(kFirstOfGlibcs);
   // Without close-on-exec: what a careless library would open.
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   const int leaky = ::fcntl(null, F_DUPFD, 100);
