@@ -24,6 +24,10 @@ std::string_view name_of(ErrorCode code) {
       return "not_found";
     case ErrorCode::kConflict:
       return "conflict";
+    case ErrorCode::kUnauthenticated:
+      return "unauthenticated";
+    case ErrorCode::kForbidden:
+      return "forbidden";
     case ErrorCode::kConfiguration:
       return "configuration";
     case ErrorCode::kIo:

@@ -10,19 +10,21 @@ namespace lyceum {
 // What kind of thing went wrong: what a caller can decide by. The server's own reason is in
 // Error::sqlstate.
 enum class ErrorCode {
-  kSql,             // the server refused the statement
-  kConnect,         // no connection could be made
-  kConnectionLost,  // a connection broke while the statement was on it
-  kTimeout,         // the deadline passed
-  kQueueFull,       // the queue before the pool is full
-  kShuttingDown,    // the pool is draining or closed
-  kInDoubt,         // a write was sent and its outcome never came back
-  kBadInput,        // the caller's value cannot be right, whatever the database holds
-  kNotFound,        // what was asked for does not exist (for this tenant)
-  kConflict,        // the same idempotency key came with another request
-  kConfiguration,   // a setting is missing, unknown or invalid
-  kIo,              // files, processes, the operating system
-  kInternal,        // a defect in Lyceum
+  kSql,              // the server refused the statement
+  kConnect,          // no connection could be made
+  kConnectionLost,   // a connection broke while the statement was on it
+  kTimeout,          // the deadline passed
+  kQueueFull,        // the queue before the pool is full
+  kShuttingDown,     // the pool is draining or closed
+  kInDoubt,          // a write was sent and its outcome never came back
+  kBadInput,         // the caller's value cannot be right, whatever the database holds
+  kNotFound,         // what was asked for does not exist (for this tenant)
+  kConflict,         // the same idempotency key came with another request
+  kUnauthenticated,  // nothing, or nothing valid, says who asks
+  kForbidden,        // who asks is known, and may not
+  kConfiguration,    // a setting is missing, unknown or invalid
+  kIo,               // files, processes, the operating system
+  kInternal,         // a defect in Lyceum
 };
 
 // Stable lower-case name ("queue_full"), for logs, metrics and JSON.
