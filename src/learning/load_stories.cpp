@@ -13,10 +13,12 @@ namespace json = boost::json;
 // Takes a story out of the parser's events, without a document in between: so a key that comes
 // twice is seen, and a wrong type is named with its key.
 struct StoryHandler {
+  // NOLINTBEGIN(readability-identifier-naming): the names that Boost.JSON looks for
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+  // NOLINTEND(readability-identifier-naming)
 
   struct Field {
     std::string_view name;
@@ -120,6 +122,7 @@ struct StoryHandler {
         return refuse(ec, fmt::format("\"{}\" is empty", key_));
       }
       story.*field.member = std::move(text);
+      break;
     }
     return true;
   }
