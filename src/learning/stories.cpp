@@ -98,9 +98,24 @@ awaitable<Result<std::int64_t>> count(const Scope& scope, const StoriesRequest& 
   co_return rows->value<std::int64_t>();
 }
 
+StoryPosition position_of(const pg::Rows& rows, const pg::Row& row) {
+  return {.featured = row.get<bool>(rows.column("featured")),
+          .last_accessed = row.get<std::optional<Timestamp>>(rows.column("last_accessed")),
+          .created_at = row.get<Timestamp>(rows.column("created_at")),
+          .id = row.get<Uuid>(rows.column("id"))};
+}
+
+bool any_opened(const StoriesRows& page) {
+  const int column = page.rows.column("last_accessed");
+  for (int i = 0; i < page.size; ++i) {
+    if (!page.rows[i].is_null(column)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
-awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request) {
+awaitable<Result<StoriesRows>> stories_rows(Scope scope, StoriesRequest request) {
   if (auto error = check(request)) co_return *error;
   const auto listing = listing_of(scope, request);
   std::optional<StoryPosition> after;
@@ -128,30 +143,35 @@ awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request)
   }
   if (rows.has_error()) co_return rows.error();
 
-  StoriesPage page{.stories = rows->as<Story>()};
-  page.has_more = page.stories.size() > static_cast<std::size_t>(request.limit);
+  StoriesRows page{.rows = std::move(*rows)};
+  page.has_more = page.rows.size() > request.limit;
+  page.size = std::min(page.rows.size(), request.limit);
   if (page.has_more) {
-    page.stories.pop_back();
-    const auto& last = page.stories.back();
-    page.next_cursor =
-        encode_cursor({.featured = last.featured,
-                       .last_accessed = request.learner ? last.last_accessed : std::nullopt,
-                       .created_at = last.created_at,
-                       .id = last.id},
-                      listing);
+    auto last = position_of(page.rows, page.rows[page.size - 1]);
+    if (!request.learner) last.last_accessed.reset();
+    page.next_cursor = encode_cursor(last, listing);
   }
   if (request.include_total) page.total_count = *total;
-  if (page.stories.empty() && !request.cursor) {
+  if (page.size == 0 && !request.cursor) {
     if (auto known = co_await check_tenant(scope); known.has_error()) co_return known.error();
   }
-  if (request.learner && std::ranges::none_of(page.stories, [](const Story& story) {
-        return story.last_accessed.has_value();
-      })) {
+  if (request.learner && !any_opened(page)) {
     // Nothing opened: or nobody who could have.
     auto known = co_await check_learner(scope, *request.learner);
     if (known.has_error()) co_return known.error();
   }
   co_return page;
+}
+
+awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request) {
+  auto page = co_await stories_rows(scope, std::move(request));
+  if (page.has_error()) co_return page.error();
+  StoriesPage out{.stories = page->rows.as<Story>(),
+                  .has_more = page->has_more,
+                  .next_cursor = std::move(page->next_cursor),
+                  .total_count = page->total_count};
+  if (out.has_more) out.stories.pop_back();
+  co_return out;
 }
 
 }  // namespace lyceum::learning

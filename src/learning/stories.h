@@ -54,10 +54,21 @@ struct StoriesPage {
   std::optional<std::int64_t> total_count;  // where asked for; exact
 };
 
+// The same page as the server sent it: for who passes it on without looking at each story.
+struct StoriesRows {
+  pg::Rows rows;  // columns as Story's members; perhaps one row more than `size`
+  int size = 0;
+  bool has_more = false;
+  std::optional<std::string> next_cursor;
+  std::optional<std::int64_t> total_count;
+};
+
 // A page of the tenant's published stories: featured ones first, then (with a learner) those opened
 // last, then the newest, then by id, so that pages neither repeat nor skip.
 // Errors: kBadInput, kNotFound (tenant), those of Pool::execute.
 [[nodiscard]] boost::asio::awaitable<Result<StoriesPage>> stories_page(Scope scope,
+                                                                       StoriesRequest request);
+[[nodiscard]] boost::asio::awaitable<Result<StoriesRows>> stories_rows(Scope scope,
                                                                        StoriesRequest request);
 
 }  // namespace lyceum::learning

@@ -9,8 +9,7 @@ namespace lyceum::learning {
 
 using boost::asio::awaitable;
 
-awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendations(
-    Scope scope, VocabularyRequest request) {
+awaitable<Result<pg::Rows>> vocabulary_rows(Scope scope, VocabularyRequest request) {
   constexpr int kMostWords = 200;
   if (request.limit < 1 || request.limit > kMostWords) {
     co_return bad_input(fmt::format("limit {} is not within 1 to {}", request.limit, kMostWords));
@@ -21,7 +20,7 @@ awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendati
   if (request.time_zone) {
     if (auto error = check_text("time_zone", *request.time_zone)) co_return *error;
   }
-  const auto rows = co_await scope.pool.execute(
+  auto rows = co_await scope.pool.execute(
       sql::learning::vocabulary_recommendations,
       pg::Params(request.learner, std::int32_t{request.limit}, request.present, request.time_zone),
       scope.call());
@@ -30,13 +29,22 @@ awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendati
     if (error.sqlstate == "22023") error.code = ErrorCode::kBadInput;  // unknown time zone
     co_return error;
   }
-  auto words = rows->as<VocabularyRecommendation>();
-  if (std::ranges::none_of(words, [](const auto& word) { return word.review_count > 0; })) {
+  const int reviews = rows->column("review_count");
+  if (std::ranges::none_of(*rows, [&](const pg::Row& word) {
+        return word.get<std::int32_t>(reviews) > 0;
+      })) {
     // Nothing learnt: or nobody who could have.
     auto known = co_await check_learner(scope, request.learner);
     if (known.has_error()) co_return known.error();
   }
-  co_return words;
+  co_return std::move(*rows);
+}
+
+awaitable<Result<std::vector<VocabularyRecommendation>>> vocabulary_recommendations(
+    Scope scope, VocabularyRequest request) {
+  const auto rows = co_await vocabulary_rows(scope, std::move(request));
+  if (rows.has_error()) co_return rows.error();
+  co_return rows->as<VocabularyRecommendation>();
 }
 
 }  // namespace lyceum::learning

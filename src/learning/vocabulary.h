@@ -41,5 +41,9 @@ struct VocabularyRequest {
 // Errors: kBadInput, kNotFound (learner), those of Pool::execute.
 [[nodiscard]] boost::asio::awaitable<Result<std::vector<VocabularyRecommendation>>>
 vocabulary_recommendations(Scope scope, VocabularyRequest request);
+// The same as the server sent them, with columns as VocabularyRecommendation's members: for who
+// passes them on without looking at each word.
+[[nodiscard]] boost::asio::awaitable<Result<pg::Rows>> vocabulary_rows(Scope scope,
+                                                                       VocabularyRequest request);
 
 }  // namespace lyceum::learning
