@@ -1,0 +1,30 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include "server/api.h"
+
+namespace lyceum::server {
+
+// One function per route; what each answers stands in the OpenAPI document.
+boost::asio::awaitable<Result<Response>> get_openapi(Call& call);
+boost::asio::awaitable<Result<Response>> get_stories(Call& call);
+boost::asio::awaitable<Result<Response>> get_story(Call& call);
+boost::asio::awaitable<Result<Response>> get_summary(Call& call);
+boost::asio::awaitable<Result<Response>> get_recommendations(Call& call);
+boost::asio::awaitable<Result<Response>> post_reviews(Call& call);
+boost::asio::awaitable<Result<Response>> get_export(Call& call);
+boost::asio::awaitable<Result<Response>> delete_learner(Call& call);
+boost::asio::awaitable<Result<Response>> post_progress_batch(Call& call);
+boost::asio::awaitable<Result<Response>> post_sessions(Call& call);
+boost::asio::awaitable<Result<Response>> post_events(Call& call);
+boost::asio::awaitable<Result<Response>> get_analytics(Call& call);
+
+// Adds the bookmark of a write that has been acknowledged. Where the position is not to be had the
+// answer goes without: the write stands.
+boost::asio::awaitable<void> add_bookmark(const Call& call, Response& response);
+
+// kForbidden where a principal that is a learner and no more writes for somebody else.
+[[nodiscard]] std::optional<Error> check_writer(const Principal& principal, const Uuid& learner);
+
+}  // namespace lyceum::server
