@@ -67,6 +67,8 @@ constexpr Field kLog = &member<&Configuration::log, Key>;
 template <auto Key>
 constexpr Field kLocal = &member<&Configuration::local, Key>;
 template <auto Key>
+constexpr Field kAuth = &member<&Configuration::auth, Key>;
+template <auto Key>
 constexpr Field kServer = &member<&Configuration::server, Key>;
 
 const std::vector<Setting>& settings() {
@@ -240,6 +242,38 @@ const std::vector<Setting>& settings() {
        {},
        "found by itself",
        "The directory of initdb, postgres and pg_ctl."},
+
+      {"auth",
+       "keys_file",
+       "LYCEUM_AUTH_KEYS_FILE",
+       kAuth<&AuthSettings::keys_file>,
+       {},
+       "none",
+       "The keys that bearer tokens are checked with: a JSON Web Key Set, or one public key in "
+       "PEM. "
+       "Read again when it changes: upon SIGHUP, and once for a key id that is not in it. Without "
+       "it API keys alone are taken."},
+      {"auth",
+       "issuer",
+       "LYCEUM_AUTH_ISSUER",
+       kAuth<&AuthSettings::issuer>,
+       {},
+       "any",
+       "What a token must name as its issuer (`iss`)."},
+      {"auth",
+       "audience",
+       "LYCEUM_AUTH_AUDIENCE",
+       kAuth<&AuthSettings::audience>,
+       {},
+       "any",
+       "Whom a token must be meant for (`aud`)."},
+      {"auth", "leeway", "LYCEUM_AUTH_LEEWAY", kAuth<&AuthSettings::leeway>, between(1ms, 10min),
+       "", "By how much the clocks of issuer and server may differ.", true},
+      {"auth", "key_cache", "LYCEUM_AUTH_KEY_CACHE", kAuth<&AuthSettings::key_cache>,
+       between(1ms, 10min), "",
+       "How long an API key that was found good is not looked up again: the longest that a revoked "
+       "one is still taken.",
+       true},
 
       {"server",
        "data_address",

@@ -76,6 +76,14 @@ struct LocalSettings {
   std::string binaries;   // empty: found by local/
 };
 
+struct AuthSettings {
+  std::string keys_file;  // empty: tokens are not taken, API keys are
+  std::string issuer;     // empty: any
+  std::string audience;   // empty: any
+  Duration leeway = std::chrono::seconds(30);
+  Duration key_cache = std::chrono::seconds(5);  // zero: API keys are not remembered
+};
+
 struct ServerSettings {
   ListenAddress data_address{"127.0.0.1", 8080};
   ListenAddress admin_address{"127.0.0.1", 9090};
@@ -87,6 +95,7 @@ struct Configuration {
   StatisticsSettings statistics;
   LogSettings log;
   LocalSettings local;
+  AuthSettings auth;
   ServerSettings server;
 };
 

@@ -54,6 +54,9 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command load();
 [[nodiscard]] Command index_plan();
 [[nodiscard]] Command index_apply();
+[[nodiscard]] Command keys_create();
+[[nodiscard]] Command keys_list();
+[[nodiscard]] Command keys_revoke();
 [[nodiscard]] Command health();
 [[nodiscard]] Command config_check();
 [[nodiscard]] Command config_show();

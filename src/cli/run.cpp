@@ -42,6 +42,7 @@ CLI::App& app_at(CLI::App& root, const std::string& path) {
 std::string group_summary(std::string_view word) {
   if (word == "local") return "Private PostgreSQL clusters on this machine";
   if (word == "index") return "The index catalogue";
+  if (word == "keys") return "The API keys of a tenant";
   if (word == "config") return "The configuration";
   return {};
 }

@@ -1,8 +1,8 @@
 #include "learning/cursor.h"
 
-#include <array>
 #include <cstring>
 
+#include "base/base64.h"
 #include "base/sha256.h"
 #include "pg/codec.h"
 
@@ -14,8 +14,6 @@ constexpr std::size_t kBody = 1 + 1 + 8 + 8 + 16;
 constexpr std::size_t kCheck = 8;
 constexpr char kVersion = 1;
 constexpr unsigned char kFeatured = 1, kOpened = 2;
-constexpr std::string_view kDigits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::string check(std::string_view body, std::string_view listing) {
   const auto digest = sha256(std::string(body) + std::string(listing));
@@ -23,34 +21,6 @@ std::string check(std::string_view body, std::string_view listing) {
 }
 
 static_assert((kBody + kCheck) % 3 == 0, "no padding is needed");
-
-std::string to_base64url(std::string_view bytes) {
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto at = [&](std::size_t k) -> unsigned {
-      return static_cast<unsigned char>(bytes[i + k]);
-    };
-    const unsigned bits = at(0) << 16U | at(1) << 8U | at(2);
-    for (const unsigned shift : {18U, 12U, 6U, 0U}) out += kDigits[bits >> shift & 63U];
-  }
-  return out;
-}
-
-std::optional<std::string> from_base64url(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i + 4 <= text.size(); i += 4) {
-    unsigned bits = 0;
-    for (std::size_t k = 0; k < 4; ++k) {
-      const auto digit = kDigits.find(text[i + k]);
-      if (digit == std::string_view::npos) return std::nullopt;
-      bits = bits << 6U | static_cast<unsigned>(digit);
-    }
-    for (const unsigned shift : {16U, 8U, 0U}) {
-      out += static_cast<char>(static_cast<unsigned char>(bits >> shift & 255U));
-    }
-  }
-  return out;
-}
 
 }  // namespace
 

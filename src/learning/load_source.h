@@ -30,10 +30,10 @@ class RowSource {
 // sources.
 [[nodiscard]] std::vector<std::unique_ptr<RowSource>> sources_of(const School& school);
 
-// The tables above, and the one that belongs to requests: what a load needs empty.
+// The tables above, and those of requests and of who makes them: what a load needs empty.
 inline constexpr std::string_view kAllTables =
     "tenants, vocabulary, users, stories, progress, user_vocabulary_progress, exercises, "
-    "learning_sessions, exercise_attempts, user_events, idempotency_keys";
+    "learning_sessions, exercise_attempts, user_events, idempotency_keys, api_keys";
 
 // "COPY table (columns) FROM STDIN (FORMAT format)"
 [[nodiscard]] std::string copy_statement(const RowSource& source, std::string_view format);
