@@ -25,9 +25,26 @@ CREATE INDEX idx_vocabulary_difficulty_frequency
 CREATE INDEX idx_user_vocab_tenant_updated ON user_vocabulary_progress (tenant_id, updated_at)
   INCLUDE (user_id, mastery_level);
 
--- learning.progress_summary: a learner's active days and streak.
+-- learning.progress_summary: a learner's active days and streak. learner_delete and export_sessions.
 CREATE INDEX idx_learning_sessions_learner ON learning_sessions (tenant_id, user_id, started_at);
 
 -- learning.learning_analytics: the sessions of a day.
 CREATE INDEX idx_learning_sessions_tenant_started ON learning_sessions (tenant_id, started_at)
   INCLUDE (user_id, duration_minutes);
+
+-- learning.export_events and learner_delete: a learner's events, the oldest first.
+CREATE INDEX idx_user_events_learner ON user_events (tenant_id, user_id, created_at);
+
+-- learning.learner_delete: who refers to a session that goes, also for the foreign key.
+CREATE INDEX idx_user_events_of_session ON user_events (tenant_id, session_id)
+  WHERE session_id IS NOT NULL;
+
+-- learning.export_attempts and learner_delete: a learner's attempts, the oldest first.
+CREATE INDEX idx_exercise_attempts_learner ON exercise_attempts (tenant_id, user_id, created_at);
+
+-- learning.export_answers and learner_delete: stored answers that hold a learner's data.
+CREATE INDEX idx_idempotency_keys_learner ON idempotency_keys (tenant_id, user_id, key)
+  WHERE user_id IS NOT NULL;
+
+-- learning.idempotency_prune: the oldest keys.
+CREATE INDEX idx_idempotency_keys_created ON idempotency_keys (tenant_id, created_at);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/sha256.h"
+#include "learning/name_some.h"
 #include "sql/statements.h"
 
 namespace lyceum::learning {
@@ -50,16 +51,6 @@ Sha256 hash_of(const std::vector<ProgressUpdate>& updates) {
     pg::wire::put(bytes, update.time_spent);
   }
   return sha256(bytes);
-}
-
-std::string name_some(const std::vector<Uuid>& ids) {
-  constexpr std::size_t kNamed = 5;
-  std::string out;
-  for (std::size_t i = 0; i < std::min(kNamed, ids.size()); ++i) {
-    out += (i == 0 ? "" : ", ") + to_string(ids[i]);
-  }
-  if (ids.size() > kNamed) out += fmt::format(" and {} more", ids.size() - kNamed);
-  return out;
 }
 
 Error refusal(const pg::Rows& rows, const Scope& scope) {
