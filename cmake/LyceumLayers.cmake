@@ -29,6 +29,8 @@ endfunction()
 function(lyceum_layer name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  get_property(generated GLOBAL PROPERTY LYCEUM_GENERATED_${name})
+  list(APPEND sources ${generated})
   get_property(below GLOBAL PROPERTY LYCEUM_LAYERS)
   set(target lyceum_${name})
   if(sources)
@@ -70,4 +72,24 @@ function(lyceum_program)
     set_target_properties(lyceum PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
     install(TARGETS lyceum RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
+endfunction()
+
+# api/openapi.json, embedded: what /openapi.json answers.
+function(lyceum_openapi)
+  set(source ${CMAKE_SOURCE_DIR}/api/openapi.json)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(READ ${source} document)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/server/openapi.cpp @ONLY CONTENT
+[=[#include "server/openapi.h"
+
+namespace lyceum::server {
+
+std::string_view openapi_document() {
+  return R"openapi(@document@)openapi";
+}
+
+}  // namespace lyceum::server
+]=])
+  set_property(GLOBAL APPEND PROPERTY LYCEUM_GENERATED_server
+    ${CMAKE_BINARY_DIR}/generated/server/openapi.cpp)
 endfunction()

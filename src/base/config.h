@@ -87,6 +87,23 @@ struct AuthSettings {
 struct ServerSettings {
   ListenAddress data_address{"127.0.0.1", 8080};
   ListenAddress admin_address{"127.0.0.1", 9090};
+  std::optional<int> workers;  // nothing: as many as processors
+  Duration drain_timeout = std::chrono::seconds(25);
+  Duration request_timeout = std::chrono::seconds(10);
+  Duration idle_timeout = std::chrono::seconds(75);
+  Duration header_timeout = std::chrono::seconds(10);
+  Duration body_timeout = std::chrono::seconds(30);
+  Duration write_timeout = std::chrono::seconds(30);
+  int max_connections = 10'000;
+  int max_header_bytes = 16'384;
+  int max_target_bytes = 4'096;
+  int max_in_flight = 2'000;
+  int tenant_in_flight = 32;
+  int tenant_waiting = 1'000;
+  int tenant_rate = 500;  // requests per second; 0: no limit
+  int tenant_burst = 1'000;
+  bool access_log = true;
+  std::string bookmark_key_file;  // empty: a key of this process's own
 };
 
 struct Configuration {

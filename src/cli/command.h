@@ -50,6 +50,7 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command local_down();
 [[nodiscard]] Command local_status();
 [[nodiscard]] Command local_psql();
+[[nodiscard]] Command serve();
 [[nodiscard]] Command migrate();
 [[nodiscard]] Command load();
 [[nodiscard]] Command index_plan();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/describe.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,9 @@ struct DailyStatistics {
   double avg_session_duration = 0;       // minutes
   std::int64_t total_learning_time = 0;  // minutes
 };
+BOOST_DESCRIBE_STRUCT(DailyStatistics, (),
+                      (date, active_users, total_sessions, avg_session_duration,
+                       total_learning_time))
 
 // What a tenant's learners did in a span of time; zeros and an empty list where nothing happened.
 struct LearningAnalytics {
@@ -25,6 +29,9 @@ struct LearningAnalytics {
   std::int64_t users_learning_vocabulary = 0;
   double avg_vocabulary_mastery = 0;  // 0 to 1
 };
+BOOST_DESCRIBE_STRUCT(LearningAnalytics, (),
+                      (daily_stats, users_completed_stories, avg_completion_rate,
+                       users_learning_vocabulary, avg_vocabulary_mastery))
 
 struct AnalyticsRequest {
   Timestamp from{};

@@ -30,9 +30,8 @@ awaitable<Result<pg::Rows>> vocabulary_rows(Scope scope, VocabularyRequest reque
     co_return error;
   }
   const int reviews = rows->column("review_count");
-  if (std::ranges::none_of(*rows, [&](const pg::Row& word) {
-        return word.get<std::int32_t>(reviews) > 0;
-      })) {
+  if (std::ranges::none_of(
+          *rows, [&](const pg::Row& word) { return word.get<std::int32_t>(reviews) > 0; })) {
     // Nothing learnt: or nobody who could have.
     auto known = co_await check_learner(scope, request.learner);
     if (known.has_error()) co_return known.error();

@@ -12,9 +12,9 @@
 namespace lyceum::server {
 
 struct AdmissionLimits {
-  std::size_t in_flight = 1000;          // requests at work in one worker
-  std::size_t tenant_in_flight = 32;     // of one tenant, at work
-  std::size_t tenant_waiting = 1000;     // of one tenant, waiting for their turn
+  std::size_t in_flight = 1000;       // requests at work in one worker
+  std::size_t tenant_in_flight = 32;  // of one tenant, at work
+  std::size_t tenant_waiting = 1000;  // of one tenant, waiting for their turn
 };
 
 // Which requests a worker is at. A tenant that floods waits behind itself: it has a limited number

@@ -144,8 +144,8 @@ awaitable<Response> Api::answer(const Request& request, Outcome& outcome) {
   }
   if (match.route == nullptr) {
     outcome.code = "method_not_allowed";
-    auto response = to_response({405, outcome.code, "this path takes " + match.allowed},
-                                outcome.request_id);
+    auto response =
+        to_response({405, outcome.code, "this path takes " + match.allowed}, outcome.request_id);
     response.headers.emplace_back("Allow", match.allowed);
     co_return response;
   }
@@ -177,9 +177,9 @@ awaitable<Response> Api::answer(const Request& request, Outcome& outcome) {
 
   if (auto wait = options_.rates.take(principal.tenant, std::chrono::steady_clock::now())) {
     outcome.code = "rate_limited";
-    co_return to_response({429, outcome.code, "this tenant has made too many requests",
-                           whole_seconds(*wait)},
-                          outcome.request_id);
+    co_return to_response(
+        {429, outcome.code, "this tenant has made too many requests", whole_seconds(*wait)},
+        outcome.request_id);
   }
   if (auto error = check_audience(route.audience, principal, match.id)) {
     co_return refuse(*error, outcome);
@@ -241,24 +241,24 @@ Response Api::refuse(const Error& error, Outcome& outcome) {
   return to_response(problem, outcome.request_id);
 }
 
-void Api::write_access_log(const Request& request, const Outcome& outcome,
-                           const Response& response, Duration took) {
+void Api::write_access_log(const Request& request, const Outcome& outcome, const Response& response,
+                           Duration took) {
   const bool known = outcome.route < routes().size();
   const auto& principal = outcome.principal;
   const auto tenant =
       principal && !principal->tenant.is_nil() ? to_string(principal->tenant) : std::string();
-  options_.log.info(
-      "request", {{"method", name_of(request.method)},
-                  {"route", known ? routes()[outcome.route].path : std::string_view("none")},
-                  {"status", response.status},
-                  {"duration", took},
-                  {"bytes", response.body.size()},
-                  {"tenant", tenant},
-                  {"principal", principal ? std::string_view(principal->name) : ""},
-                  {"code", outcome.code},
-                  {"request_id", outcome.request_id},
-                  {"trace_id", trace_id_of(request.traceparent)},
-                  {"peer", request.peer}});
+  options_.log.info("request",
+                    {{"method", name_of(request.method)},
+                     {"route", known ? routes()[outcome.route].path : std::string_view("none")},
+                     {"status", response.status},
+                     {"duration", took},
+                     {"bytes", response.body.size()},
+                     {"tenant", tenant},
+                     {"principal", principal ? std::string_view(principal->name) : ""},
+                     {"code", outcome.code},
+                     {"request_id", outcome.request_id},
+                     {"trace_id", trace_id_of(request.traceparent)},
+                     {"peer", request.peer}});
 }
 
 }  // namespace lyceum::server

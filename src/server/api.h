@@ -40,11 +40,11 @@ using Handler = boost::asio::awaitable<Result<Response>> (*)(Call& call);
 
 // Who may call a route. What a learner may see of others within it is its handler's to decide.
 enum class Audience : std::uint8_t {
-  everyone,     // without credentials
-  members,      // every role
-  own_learner,  // the learner of the path, and whoever may read or write all of the tenant's
-  learner_data, // the same, but no teacher: a learner's rights over its own data
-  staff,        // teacher, admin, service
+  everyone,      // without credentials
+  members,       // every role
+  own_learner,   // the learner of the path, and whoever may read or write all of the tenant's
+  learner_data,  // the same, but no teacher: a learner's rights over its own data
+  staff,         // teacher, admin, service
 };
 
 struct Route {
@@ -67,8 +67,8 @@ using Authenticate = std::function<boost::asio::awaitable<Result<Principal>>(
 [[nodiscard]] std::optional<Error> check_audience(Audience audience, const Principal& principal,
                                                   const Uuid& learner);
 
-// The data API of one worker: from a parsed request to its response. All on the worker's thread, but
-// for figures().
+// The data API of one worker: from a parsed request to its response. All on the worker's thread,
+// but for figures().
 class Api {
  public:
   struct Options {

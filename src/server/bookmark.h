@@ -15,8 +15,8 @@ namespace lyceum::server {
 //   base64url(version 1, timeline, LSN, first 16 bytes of HMAC-SHA-256 over those and the tenant)
 class Bookmarks {
  public:
-  // Instances that serve the same database have to have the same key. Any length; empty: one that is
-  // made up now, so that bookmarks are good for this process alone.
+  // Instances that serve the same database have to have the same key. Any length; empty: one that
+  // is made up now, so that bookmarks are good for this process alone.
   explicit Bookmarks(Secret key);
 
   [[nodiscard]] std::string encode(const learning::Position& position, const Uuid& tenant) const;

@@ -1,5 +1,4 @@
 #include "learning/analytics.h"
-
 #include "server/handlers.h"
 #include "server/json_struct.h"
 

@@ -57,8 +57,8 @@ awaitable<Result<Response>> post_progress_batch(Call& call) {
                 .time_spent = row.integer("time_spent")};
       });
   if (updates.has_error()) co_return updates.error();
-  const auto outcome = co_await learning::batch_progress(
-      call.scope(), std::move(*updates), std::string(call.request.idempotency_key));
+  const auto outcome = co_await learning::batch_progress(call.scope(), std::move(*updates),
+                                                         std::string(call.request.idempotency_key));
   if (outcome.has_error()) co_return outcome.error();
   Response response;
   response.body = fmt::format(R"({{"received":{},"written":{},"replayed":{}}})", outcome->received,

@@ -71,9 +71,9 @@ awaitable<Result<Response>> get_export(Call& call) {
   const auto known = co_await learning::check_learner(call.scope(), call.id);
   if (known.has_error()) co_return known.error();
   Response response;
-  response.headers.emplace_back("Content-Disposition",
-                                fmt::format("attachment; filename=\"learner-{}.json\"",
-                                            to_string(call.id)));
+  response.headers.emplace_back(
+      "Content-Disposition",
+      fmt::format("attachment; filename=\"learner-{}.json\"", to_string(call.id)));
   // The stream outlives the call; what it needs it takes along. Its time is its own: as long as
   // the receiver takes pieces.
   auto scope = call.scope();

@@ -1,6 +1,5 @@
-#include "learning/stories.h"
-
 #include "base/escape.h"
+#include "learning/stories.h"
 #include "learning/story.h"
 #include "server/handlers.h"
 #include "server/json_rows.h"

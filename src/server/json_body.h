@@ -26,7 +26,8 @@ namespace lyceum::server {
 class Fields {
  public:
   // The whole body, which must be an object.
-  Fields(const boost::json::value& body, std::optional<Error>& error) : Fields(body, {}, 0, error) {}
+  Fields(const boost::json::value& body, std::optional<Error>& error)
+      : Fields(body, {}, 0, error) {}
 
   [[nodiscard]] bool has(std::string_view name) const;  // there and not null
   [[nodiscard]] Uuid uuid(std::string_view name);

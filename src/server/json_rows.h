@@ -13,9 +13,9 @@ namespace lyceum::server {
 // JSON written straight from a result's binary values: no document in between, no copy of a value.
 //   bool, int2/4/8, float4/8, numeric   numbers (NaN and infinities: null)
 //   uuid, text and its like             strings
-//   timestamptz                         "2026-01-31T12:00:00Z", with microseconds where there are any
-//   date                                "2026-01-31"
-//   json, jsonb                         as they are
+//   timestamptz                         "2026-01-31T12:00:00Z", with microseconds where there are
+//   any date                                "2026-01-31" json, jsonb                         as
+//   they are
 // Columns of other types throw Exception (kInternal), which names the column.
 class RowWriter {
  public:

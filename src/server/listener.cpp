@@ -37,14 +37,15 @@ Error bind_error(const ListenAddress& address, const error_code& failure) {
 }  // namespace
 
 struct Listener::Sessions {
-  boost::intrusive::list<Session> open;
+  // Those that end take themselves out.
+  boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> open;
 };
 
 Result<tcp::acceptor> Listener::bind(asio::any_io_executor executor, const ListenAddress& address,
                                      bool shared_port) {
   error_code failure;
-  const auto ip = asio::ip::make_address(address.host == "localhost" ? "127.0.0.1" : address.host,
-                                         failure);
+  const auto ip =
+      asio::ip::make_address(address.host == "localhost" ? "127.0.0.1" : address.host, failure);
   if (failure) return bind_error(address, failure);
   const tcp::endpoint endpoint(ip, address.port);
   tcp::acceptor acceptor(executor);
@@ -87,7 +88,8 @@ void Listener::start() {
 awaitable<void> Listener::accept_all() {
   while (!draining_) {
     error_code failure;
-    auto socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, failure));
+    auto socket =
+        co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, failure));
     if (!failure) {
       take(std::move(socket));
       continue;
@@ -112,10 +114,8 @@ void Listener::take(tcp::socket socket) {
   ++figures_.open;
   auto session = std::make_shared<Session>(std::move(socket), *this);
   sessions_->open.push_back(*session);
-  asio::co_spawn(acceptor_.get_executor(), session->run(), [this, session](auto) {
-    sessions_->open.erase(sessions_->open.iterator_to(*session));
-    --figures_.open;
-  });
+  asio::co_spawn(acceptor_.get_executor(), session->run(),
+                 [this, session](auto) { --figures_.open; });
 }
 
 // Connections that the system has completed and nobody has taken: their requests may be there.
@@ -129,7 +129,7 @@ void Listener::take_backlog() {
 }
 
 awaitable<void> Listener::watch() {
-  while (!draining_ || !sessions_->open.empty()) {
+  while (!draining_ || figures_.open > 0) {
     const auto now = std::chrono::steady_clock::now();
     for (auto at = sessions_->open.begin(); at != sessions_->open.end();) {
       auto& session = *at++;
@@ -151,9 +151,9 @@ awaitable<bool> Listener::drain(SteadyTime deadline) {
 
   asio::steady_timer timer(acceptor_.get_executor());
   bool cut = false;
-  while (running_ > 0 || !sessions_->open.empty()) {
+  while (running_ > 0 || figures_.open > 0) {
     if (!cut && std::chrono::steady_clock::now() >= deadline) {
-      cut = !sessions_->open.empty();
+      cut = figures_.open > 0;
       for (auto& session : sessions_->open) session.cut();
     }
     timer.expires_after(std::chrono::milliseconds(5));

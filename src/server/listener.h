@@ -33,7 +33,7 @@ struct Responder {
   std::function<std::size_t(Method, std::string_view path)> most_body;
 };
 
-// Any thread may read them; the listener's thread writes.
+// Read on the listener's thread.
 struct ListenerFigures {
   std::uint64_t open = 0;
   std::uint64_t accepted = 0;
@@ -45,9 +45,9 @@ struct ListenerFigures {
 
 class Session;
 
-// One listening socket and its connections: HTTP/1.1 with keep-alive and pipelining (requests of one
-// connection are answered one after the other), to one thread's executor. A connection that waits
-// for its next request holds no buffer.
+// One listening socket and its connections: HTTP/1.1 with keep-alive and pipelining (requests of
+// one connection are answered one after the other), to one thread's executor. A connection that
+// waits for its next request holds no buffer.
 //
 // What is not plainly one request is refused, and the connection closed behind it, so that nobody
 // before us can be made to disagree on where a request ends: both lengths, or either twice, or
@@ -78,8 +78,6 @@ class Listener {
 
  private:
   friend class Session;
-  using Hook = boost::intrusive::list_base_hook<>;
-
   boost::asio::awaitable<void> accept_all();
   boost::asio::awaitable<void> watch();
   void take(boost::asio::ip::tcp::socket socket);

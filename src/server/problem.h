@@ -18,8 +18,8 @@ struct Problem {
   std::optional<int> retry_after = {};  // seconds
 };
 
-// What an operation's error is to a caller. Where it depends on the SQLSTATE, its class decides; the
-// table stands in docs/http.md.
+// What an operation's error is to a caller. Where it depends on the SQLSTATE, its class decides;
+// the table stands in docs/http.md.
 [[nodiscard]] Problem problem_of(const Error& error);
 
 // application/problem+json: {"type", "title", "status", "code", "detail", "request_id"}, and

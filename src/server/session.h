@@ -12,7 +12,8 @@
 namespace lyceum::server {
 
 // One connection. Belongs to its listener's thread; lives as long as run() runs.
-class Session : public boost::intrusive::list_base_hook<> {
+class Session : public boost::intrusive::list_base_hook<
+                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   Session(boost::asio::ip::tcp::socket socket, Listener& listener);
   Session(const Session&) = delete;

@@ -39,13 +39,12 @@ std::string_view trace_id_of(std::string_view traceparent) {
 
 std::string request_id_from(std::string_view given) {
   constexpr std::size_t kLongest = 128;
-  const bool fit = !given.empty() && given.size() <= kLongest &&
-                   std::ranges::all_of(given, [](char character) {
-                     return (character >= '0' && character <= '9') ||
-                            (character >= 'a' && character <= 'z') ||
-                            (character >= 'A' && character <= 'Z') || character == '-' ||
-                            character == '_' || character == '.';
-                   });
+  const bool fit =
+      !given.empty() && given.size() <= kLongest && std::ranges::all_of(given, [](char character) {
+        return (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
+               (character >= 'A' && character <= 'Z') || character == '-' || character == '_' ||
+               character == '.';
+      });
   return fit ? std::string(given) : to_string(random_uuid());
 }
 

@@ -1,0 +1,195 @@
+#include "server/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace lyceum::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+class Exposition {
+ public:
+  MetricFamily& family(std::string name, std::string help, MetricType type) {
+    families_.push_back({std::move(name), std::move(help), type, {}});
+    return families_.back();
+  }
+  void counter(std::string name, std::string help, double value) {
+    add(family(std::move(name), std::move(help), MetricType::Counter), {}, value);
+  }
+  void gauge(std::string name, std::string help, double value) {
+    add(family(std::move(name), std::move(help), MetricType::Gauge), {}, value);
+  }
+  static void add(MetricFamily& family, Labels labels, double value) {
+    auto& metric = family.metric.emplace_back();
+    metric.label = std::move(labels);
+    metric.counter.value = value;
+    metric.gauge.value = value;
+  }
+  // In seconds; a bucket for each power of two of nanoseconds from 65 µs to 17 s.
+  static void add(MetricFamily& family, Labels labels, const Histogram& nanoseconds) {
+    constexpr int kFirst = 16, kLast = 34;
+    auto& metric = family.metric.emplace_back();
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = nanoseconds.count();
+    metric.histogram.sample_sum = static_cast<double>(nanoseconds.sum()) * 1e-9;
+    for (int power = kFirst; power <= kLast; ++power) {
+      const auto bound = std::uint64_t{1} << power;
+      ClientMetric::Bucket bucket;
+      bucket.cumulative_count = nanoseconds.count_at_most(bound - 1);
+      bucket.upper_bound = static_cast<double>(bound) * 1e-9;
+      metric.histogram.bucket.push_back(bucket);
+    }
+    ClientMetric::Bucket rest;
+    rest.cumulative_count = nanoseconds.count();
+    rest.upper_bound = std::numeric_limits<double>::infinity();
+    metric.histogram.bucket.push_back(rest);
+  }
+  [[nodiscard]] std::string text() const {
+    return prometheus::TextSerializer().Serialize(families_);
+  }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+void add_requests(Exposition& out, const std::vector<const ApiFigures*>& workers) {
+  constexpr std::array<std::string_view, 6> kClasses{"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  MetricFamily counts{"lyceum_http_requests_total", "Requests answered", MetricType::Counter, {}};
+  MetricFamily durations{"lyceum_http_request_duration_seconds",
+                         "From a request's last byte to its answer",
+                         MetricType::Histogram,
+                         {}};
+  for (std::size_t i = 0; i <= routes().size(); ++i) {
+    const bool known = i < routes().size();
+    const Labels labels{
+        {"method", std::string(known ? name_of(routes()[i].method) : "none")},
+        {"route", std::string(known ? routes()[i].path : std::string_view("none"))}};
+    Histogram duration;
+    std::array<std::uint64_t, kClasses.size()> by_class{};
+    for (const auto* worker : workers) {
+      const auto& figures = worker->routes()[i];
+      duration.merge(figures.duration);
+      for (std::size_t k = 0; k < by_class.size(); ++k) {
+        by_class[k] += figures.by_class[k].load(std::memory_order_relaxed);
+      }
+    }
+    for (std::size_t k = 0; k < by_class.size(); ++k) {
+      if (by_class[k] == 0) continue;
+      auto with_class = labels;
+      with_class.push_back({"status", std::string(kClasses[k])});
+      Exposition::add(counts, std::move(with_class), static_cast<double>(by_class[k]));
+    }
+    if (duration.count() > 0) Exposition::add(durations, labels, duration);
+  }
+  for (auto* family : {&counts, &durations}) {
+    out.family(family->name, family->help, family->type).metric = std::move(family->metric);
+  }
+}
+
+void add_statements(Exposition& out, const StatementStatistics& statistics) {
+  MetricFamily calls{"lyceum_statements_total", "Calls of a statement", MetricType::Counter, {}};
+  MetricFamily errors{"lyceum_statement_errors_total",
+                      "Failed calls of a statement, by SQLSTATE or by Lyceum's own code",
+                      MetricType::Counter,
+                      {}};
+  MetricFamily rows{"lyceum_statement_rows_total", "Rows returned or affected",
+                    MetricType::Counter, {}};
+  MetricFamily total{"lyceum_statement_duration_seconds",
+                     "From the call to its answer, waiting included", MetricType::Histogram, {}};
+  MetricFamily queue{"lyceum_statement_queue_seconds", "Of that, waiting for a connection",
+                     MetricType::Histogram, {}};
+  for (const auto& one : statistics.query_statistics()) {
+    const Labels labels{{"statement", one.name}};
+    Exposition::add(calls, labels, static_cast<double>(one.total_executions));
+    Exposition::add(rows, labels, static_cast<double>(one.rows));
+    Exposition::add(total, labels, one.total);
+    Exposition::add(queue, labels, one.queue);
+    for (const auto& [code, count] : one.errors) {
+      Exposition::add(errors, {{"statement", one.name}, {"code", code}},
+                      static_cast<double>(count));
+    }
+  }
+  for (auto* family : {&calls, &errors, &rows, &total, &queue}) {
+    if (family->metric.empty()) continue;
+    out.family(family->name, family->help, family->type).metric = std::move(family->metric);
+  }
+}
+
+void add_pools(Exposition& out, const std::vector<WorkerFigures>& workers) {
+  const auto sum = [&](auto read) {
+    double total = 0;
+    for (const auto& worker : workers) total += static_cast<double>(read(worker));
+    return total;
+  };
+  const auto pool = [&](auto member) {
+    return sum([member](const WorkerFigures& worker) { return worker.pool.*member; });
+  };
+  using Figures = pool::Figures;
+  out.gauge("lyceum_pool_connections", "Open connections", pool(&Figures::open));
+  out.gauge("lyceum_pool_connections_connecting", "Connections being made",
+            pool(&Figures::connecting));
+  out.gauge("lyceum_pool_connections_idle", "Connections with nothing in flight",
+            pool(&Figures::idle));
+  out.gauge("lyceum_pool_leases", "Connections held by one caller", pool(&Figures::leased));
+  out.gauge("lyceum_pool_lanes", "Connections that carry single statements",
+            pool(&Figures::lanes));
+  out.gauge("lyceum_pool_lane_depth", "Statements in flight on all lanes", pool(&Figures::depth));
+  out.gauge("lyceum_pool_waiting", "Requests that wait for a connection", pool(&Figures::waiting));
+  out.counter("lyceum_pool_statements_total", "Statements sent", pool(&Figures::statements));
+  out.counter("lyceum_pool_queued_total", "Requests that had to wait", pool(&Figures::queued));
+  out.counter("lyceum_pool_connects_total", "Connections made", pool(&Figures::connects));
+  out.counter("lyceum_pool_connect_failures_total", "Connections that could not be made",
+              pool(&Figures::connect_failures));
+  out.counter("lyceum_pool_cancels_total", "Cancel requests sent", pool(&Figures::cancels));
+  out.counter("lyceum_pool_retries_total", "Statements sent again, having had no effect",
+              pool(&Figures::retries));
+  auto& failures = out.family("lyceum_pool_refused_total", "Requests that ended without an answer",
+                              MetricType::Counter);
+  Exposition::add(failures, {{"reason", "queue_full"}}, pool(&Figures::queue_full));
+  Exposition::add(failures, {{"reason", "pool_timeout"}}, pool(&Figures::pool_timeouts));
+  Exposition::add(failures, {{"reason", "deadline_waiting"}}, pool(&Figures::queue_deadlines));
+  Exposition::add(failures, {{"reason", "deadline_running"}}, pool(&Figures::sent_deadlines));
+  Exposition::add(failures, {{"reason", "shutting_down"}}, pool(&Figures::shut_out));
+  out.gauge("lyceum_http_requests_in_flight", "Requests at work",
+            sum([](const WorkerFigures& worker) { return worker.in_flight; }));
+  out.gauge("lyceum_http_requests_waiting", "Requests that wait for their tenant's turn",
+            sum([](const WorkerFigures& worker) { return worker.waiting; }));
+}
+
+void add_connections(Exposition& out, const std::vector<WorkerFigures>& workers) {
+  const auto sum = [&](auto member) {
+    double total = 0;
+    for (const auto& worker : workers) total += static_cast<double>(worker.connections.*member);
+    return total;
+  };
+  using Figures = ListenerFigures;
+  out.gauge("lyceum_http_connections", "Open connections of the data API", sum(&Figures::open));
+  out.counter("lyceum_http_connections_total", "Connections accepted", sum(&Figures::accepted));
+  out.counter("lyceum_http_connections_turned_away_total", "Connections over the limit",
+              sum(&Figures::turned_away));
+  out.counter("lyceum_http_malformed_total", "Requests that were no HTTP, or too large",
+              sum(&Figures::malformed));
+  out.counter("lyceum_http_timed_out_total", "Connections that were too slow",
+              sum(&Figures::timed_out));
+}
+
+}  // namespace
+
+std::string metrics_text(const MetricsInput& input) {
+  Exposition out;
+  Exposition::add(out.family("lyceum_build_info", "Which Lyceum this is", MetricType::Gauge),
+                  {{"version", input.version}}, 1);
+  out.gauge("lyceum_ready", "Whether requests are taken and the primary answers",
+            input.ready ? 1 : 0);
+  add_requests(out, input.requests);
+  add_connections(out, input.workers);
+  add_pools(out, input.workers);
+  add_statements(out, input.statistics);
+  return out.text();
+}
+
+}  // namespace lyceum::server

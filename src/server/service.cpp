@@ -1,0 +1,288 @@
+#include "server/service.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <signal.h>
+
+#include "learning/health.h"
+#include "server/metrics.h"
+#include "server/notify.h"
+#include "server/problem.h"
+
+namespace lyceum::server {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+
+namespace {
+
+constexpr auto kProbeEvery = std::chrono::seconds(1);
+constexpr auto kProbeLimit = std::chrono::seconds(2);
+// The admin API's own requests are few and small.
+constexpr HttpLimits kAdminLimits{.connections = 256};
+constexpr std::size_t kAdminBody = 0;
+
+Rate rate_of(const ServerSettings& settings) {
+  return {.per_second = static_cast<double>(settings.tenant_rate),
+          .burst = static_cast<double>(settings.tenant_burst)};
+}
+
+Result<Secret> read_key(const std::string& path) {
+  if (path.empty()) return Secret();
+  constexpr std::size_t kShortest = 16;
+  std::ifstream file(path, std::ios::binary);
+  std::string key{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  while (key.ends_with('\n') || key.ends_with('\r')) key.pop_back();
+  if (!file || key.size() < kShortest) {
+    return Error{.code = ErrorCode::kConfiguration,
+                 .message = fmt::format("{} holds no key of {} bytes or more", path, kShortest),
+                 .hint = "server.bookmark_key_file names it: openssl rand -hex 32 makes one"};
+  }
+  return Secret(std::move(key));
+}
+
+// A server that answers and will answer the same again.
+bool is_refusal(const Error& error) {
+  return error.sqlstate.starts_with("28") || error.sqlstate.starts_with("3D");
+}
+
+Response plain(int status, std::string text) {
+  return {.status = status, .content_type = "text/plain; charset=utf-8", .body = std::move(text)};
+}
+
+}  // namespace
+
+Service::Service(ServiceOptions options, Log& log)
+    : options_(std::move(options)),
+      log_(log),
+      statistics_({.max_tenants =
+                       static_cast<std::size_t>(options_.configuration.statistics.max_tenants)}),
+      rates_(rate_of(options_.configuration.server)) {}
+
+Service::~Service() {
+  for (auto& worker : workers_) worker->join();
+}
+
+Result<void> Service::listen() {
+  const auto& settings = options_.configuration.server;
+  const int count = settings.workers.value_or(
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  auto address = settings.data_address;
+  for (int i = 0; i < count; ++i) {
+    auto worker = Worker::make(*shared_, address, count);
+    if (worker.has_error()) return worker.error();
+    workers_.push_back(std::move(*worker));
+    address.port = workers_.front()->endpoint().port();  // where any was asked for: the same
+  }
+  auto acceptor = Listener::bind(io_.get_executor(), settings.admin_address, false);
+  if (acceptor.has_error()) return acceptor.error();
+  admin_ = std::make_unique<Listener>(
+      std::move(*acceptor), kAdminLimits,
+      Responder{.serve = [this](const Request& request) { return serve_admin(request); },
+                .most_body = [](Method, std::string_view) { return kAdminBody; }},
+      log_);
+  return {};
+}
+
+Result<void> Service::start() {
+  const auto& configuration = options_.configuration;
+  auto key = read_key(configuration.server.bookmark_key_file);
+  if (key.has_error()) return key.error();
+  bookmarks_ = std::make_unique<Bookmarks>(std::move(*key));
+  std::shared_ptr<KeySource> keys;
+  if (!configuration.auth.keys_file.empty()) {
+    auto opened = KeySource::open(configuration.auth.keys_file, clock_);
+    if (opened.has_error()) return opened.error();
+    keys = std::move(*opened);
+  }
+  shared_ = std::make_unique<Shared>(Shared{.configuration = configuration,
+                                            .target = options_.target,
+                                            .log = log_,
+                                            .clock = clock_,
+                                            .keys = std::move(keys),
+                                            .rates = rates_,
+                                            .bookmarks = *bookmarks_,
+                                            .statistics = statistics_});
+  auto limits = limits_of(configuration, 1);
+  limits.connection_limit = limits.lanes = 1;
+  probe_ = std::make_unique<pool::Pool>(
+      io_.get_executor(),
+      pool::Options{.target = options_.target, .application_name = "lyceum probe", .limits = limits});
+
+  std::optional<Result<void>> checked;
+  asio::co_spawn(io_, check_database(), [&](std::exception_ptr thrown, Result<void> result) {
+    if (thrown) std::rethrow_exception(thrown);
+    checked = std::move(result);
+  });
+  while (!checked) io_.run_one();
+  if (checked->has_error()) return checked->error();
+  return listen();
+}
+
+awaitable<Result<void>> Service::check_database() {
+  const auto deadline = std::chrono::steady_clock::now() + kProbeLimit;
+  const auto health = co_await learning::health(*probe_, deadline);
+  database_ready_ = health.healthy;
+  if (!health.error) co_return co_await learning::check_isolation(*probe_);
+  if (is_refusal(*health.error)) co_return *health.error;
+  log_.warning("database does not answer", *health.error);
+  co_return Result<void>{};
+}
+
+bool Service::run() {
+  for (auto& worker : workers_) worker->start();
+  admin_->start();
+  watching_ = true;
+  asio::co_spawn(io_, watch_database(), [this](auto) { watching_ = false; });
+  bool clean = false;
+  asio::co_spawn(
+      io_,
+      [&]() -> awaitable<void> {
+        co_await watch_signals();
+        draining_ = true;
+        log_.info("draining");
+        notify_manager(options_.notify_socket, "STOPPING=1");
+        clean = co_await drain(std::chrono::steady_clock::now() +
+                               options_.configuration.server.drain_timeout);
+        io_.stop();
+      },
+      asio::detached);
+  log_.info("listening",
+            {{"data", fmt::format("{}:{}", data_endpoint().address().to_string(),
+                                  data_endpoint().port())},
+             {"admin", fmt::format("{}:{}", admin_endpoint().address().to_string(),
+                                   admin_endpoint().port())},
+             {"workers", workers_.size()}});
+  notify_manager(options_.notify_socket, "READY=1");
+  io_.run();
+  for (auto& worker : workers_) worker->join();
+  log_.info("stopped", {{"clean", clean}});
+  return clean;
+}
+
+awaitable<void> Service::watch_signals() {
+  asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
+  for (;;) {
+    const int signal = co_await signals.async_wait(asio::use_awaitable);
+    if (signal != SIGHUP) break;
+    reload();
+  }
+  // The next one is not caught: it ends the process.
+}
+
+void Service::reload() {
+  const auto usec = std::chrono::duration_cast<std::chrono::microseconds>(
+      clock_.now().time_since_epoch());
+  notify_manager(options_.notify_socket,
+                 fmt::format("RELOADING=1\nMONOTONIC_USEC={}", usec.count()));
+  if (shared_->keys) {
+    auto read = shared_->keys->reload();
+    if (read.has_error()) log_.error("keys not reloaded", read.error());
+  }
+  const auto again = options_.reload();
+  if (again.has_error()) {
+    log_.error("configuration not reloaded", again.error());
+  } else {
+    rates_.set(rate_of(again->server));
+    log_.info("reloaded", {{"tenant_rate", again->server.tenant_rate},
+                           {"tenant_burst", again->server.tenant_burst}});
+  }
+  notify_manager(options_.notify_socket, "READY=1");
+}
+
+awaitable<void> Service::watch_database() {
+  while (!draining_) {
+    const auto health =
+        co_await learning::health(*probe_, std::chrono::steady_clock::now() + kProbeLimit);
+    if (health.healthy != database_ready_) {
+      if (health.healthy) {
+        log_.info("database takes writes");
+      } else if (health.error) {
+        log_.warning("database does not answer", *health.error);
+      } else {
+        log_.warning("database takes no writes");
+      }
+    }
+    database_ready_ = health.healthy;
+    boost::system::error_code ignored;
+    probe_timer_.expires_after(kProbeEvery);
+    co_await probe_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+awaitable<bool> Service::drain(SteadyTime deadline) {
+  // All at once: each takes as long as its slowest request.
+  std::size_t left = workers_.size();
+  bool clean = true;
+  for (auto& worker : workers_) {
+    asio::co_spawn(io_, worker->drain(deadline), [&](std::exception_ptr thrown, bool done) {
+      clean = clean && !thrown && done;
+      --left;
+    });
+  }
+  asio::steady_timer timer(io_);
+  const auto pause = [&]() -> awaitable<void> {
+    boost::system::error_code ignored;
+    timer.expires_after(std::chrono::milliseconds(5));
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  };
+  while (left > 0) co_await pause();
+  // The admin API answers to the end: whoever asks sees that this is not ready.
+  probe_timer_.cancel();
+  (void)co_await admin_->drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  while (watching_) {
+    probe_timer_.cancel();
+    co_await pause();
+  }
+  (void)co_await probe_->shutdown(std::chrono::seconds(1));
+  co_return clean;
+}
+
+awaitable<std::string> Service::metrics() {
+  MetricsInput input{.statistics = statistics_,
+                     .ready = database_ready_ && !draining_,
+                     .version = options_.version};
+  for (auto& worker : workers_) {
+    input.workers.push_back(co_await worker->figures());
+    input.requests.push_back(&worker->requests());
+  }
+  co_return metrics_text(input);
+}
+
+awaitable<Response> Service::serve_admin(const Request& request) {
+  if (request.method != Method::get && request.method != Method::head) {
+    co_return plain(405, "GET only\n");
+  }
+  if (request.path == "/live") co_return plain(200, "live\n");
+  if (request.path == "/ready") {
+    if (draining_) co_return plain(503, "draining\n");
+    co_return database_ready_ ? plain(200, "ready\n") : plain(503, "no primary\n");
+  }
+  if (request.path == "/metrics" && !draining_) {
+    try {
+      Response response{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
+      response.body = co_await metrics();
+      co_return response;
+    } catch (const std::exception& exception) {
+      co_return plain(500, std::string(exception.what()) + "\n");
+    }
+  }
+  co_return plain(404, "/live, /ready, /metrics\n");
+}
+
+asio::ip::tcp::endpoint Service::data_endpoint() const {
+  return workers_.front()->endpoint();
+}
+
+asio::ip::tcp::endpoint Service::admin_endpoint() const {
+  return admin_->endpoint();
+}
+
+}  // namespace lyceum::server
