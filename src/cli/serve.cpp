@@ -1,11 +1,10 @@
-#include "server/service.h"
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "server/service.h"
 
 namespace lyceum::cli {
 namespace {
@@ -68,19 +67,20 @@ int run_serve(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command serve() {
-  return {.path = "serve",
-          .summary = "Serve the data API and the admin API over HTTP",
-          .examples =
-              "  lyceum serve --database-url postgresql://platform@localhost/lyceum\n"
-              "  lyceum serve --data-address 127.0.0.1:0 --json    takes a free port and says which",
-          .declare = [](std::vector<Option>& options) -> Run {
-            auto arguments = std::make_shared<Arguments>();
-            options.push_back({"--data-address", "Where the data API listens, HOST:PORT",
-                               &arguments->data_address});
-            options.push_back({"--admin-address", "Where the admin API listens, HOST:PORT",
-                               &arguments->admin_address});
-            return [arguments](Context& context) { return run_serve(context, *arguments); };
-          }};
+  return {
+      .path = "serve",
+      .summary = "Serve the data API and the admin API over HTTP",
+      .examples =
+          "  lyceum serve --database-url postgresql://platform@localhost/lyceum\n"
+          "  lyceum serve --data-address 127.0.0.1:0 --json    takes a free port and says which",
+      .declare = [](std::vector<Option>& options) -> Run {
+        auto arguments = std::make_shared<Arguments>();
+        options.push_back(
+            {"--data-address", "Where the data API listens, HOST:PORT", &arguments->data_address});
+        options.push_back({"--admin-address", "Where the admin API listens, HOST:PORT",
+                           &arguments->admin_address});
+        return [arguments](Context& context) { return run_serve(context, *arguments); };
+      }};
 }
 
 }  // namespace lyceum::cli

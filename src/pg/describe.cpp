@@ -62,9 +62,8 @@ std::string value_text(Oid type, std::string_view bytes) {
     case oid::kJsonb:
       return Codec<Json>::decode(bytes, type).text;
     case oid::kTimestamptz:
-      return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
-                         std::chrono::floor<std::chrono::seconds>(
-                             Codec<Timestamp>::decode(bytes, type)));
+      return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", std::chrono::floor<std::chrono::seconds>(
+                                                      Codec<Timestamp>::decode(bytes, type)));
     case oid::kDate:
       return fmt::format("{:%Y-%m-%d}", Codec<Date>::decode(bytes, type));
     default:

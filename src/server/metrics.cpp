@@ -96,12 +96,16 @@ void add_statements(Exposition& out, const StatementStatistics& statistics) {
                       "Failed calls of a statement, by SQLSTATE or by Lyceum's own code",
                       MetricType::Counter,
                       {}};
-  MetricFamily rows{"lyceum_statement_rows_total", "Rows returned or affected",
-                    MetricType::Counter, {}};
+  MetricFamily rows{
+      "lyceum_statement_rows_total", "Rows returned or affected", MetricType::Counter, {}};
   MetricFamily total{"lyceum_statement_duration_seconds",
-                     "From the call to its answer, waiting included", MetricType::Histogram, {}};
-  MetricFamily queue{"lyceum_statement_queue_seconds", "Of that, waiting for a connection",
-                     MetricType::Histogram, {}};
+                     "From the call to its answer, waiting included",
+                     MetricType::Histogram,
+                     {}};
+  MetricFamily queue{"lyceum_statement_queue_seconds",
+                     "Of that, waiting for a connection",
+                     MetricType::Histogram,
+                     {}};
   for (const auto& one : statistics.query_statistics()) {
     const Labels labels{{"statement", one.name}};
     Exposition::add(calls, labels, static_cast<double>(one.total_executions));
@@ -135,8 +139,7 @@ void add_pools(Exposition& out, const std::vector<WorkerFigures>& workers) {
   out.gauge("lyceum_pool_connections_idle", "Connections with nothing in flight",
             pool(&Figures::idle));
   out.gauge("lyceum_pool_leases", "Connections held by one caller", pool(&Figures::leased));
-  out.gauge("lyceum_pool_lanes", "Connections that carry single statements",
-            pool(&Figures::lanes));
+  out.gauge("lyceum_pool_lanes", "Connections that carry single statements", pool(&Figures::lanes));
   out.gauge("lyceum_pool_lane_depth", "Statements in flight on all lanes", pool(&Figures::depth));
   out.gauge("lyceum_pool_waiting", "Requests that wait for a connection", pool(&Figures::waiting));
   out.counter("lyceum_pool_statements_total", "Statements sent", pool(&Figures::statements));

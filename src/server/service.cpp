@@ -62,8 +62,8 @@ Response plain(int status, std::string text) {
 Service::Service(ServiceOptions options, Log& log)
     : options_(std::move(options)),
       log_(log),
-      statistics_({.max_tenants =
-                       static_cast<std::size_t>(options_.configuration.statistics.max_tenants)}),
+      statistics_(
+          {.max_tenants = static_cast<std::size_t>(options_.configuration.statistics.max_tenants)}),
       rates_(rate_of(options_.configuration.server)) {}
 
 Service::~Service() {
@@ -72,8 +72,8 @@ Service::~Service() {
 
 Result<void> Service::listen() {
   const auto& settings = options_.configuration.server;
-  const int count = settings.workers.value_or(
-      std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  const int count =
+      settings.workers.value_or(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
   auto address = settings.data_address;
   for (int i = 0; i < count; ++i) {
     auto worker = Worker::make(*shared_, address, count);
@@ -114,7 +114,8 @@ Result<void> Service::start() {
   limits.connection_limit = limits.lanes = 1;
   probe_ = std::make_unique<pool::Pool>(
       io_.get_executor(),
-      pool::Options{.target = options_.target, .application_name = "lyceum probe", .limits = limits});
+      pool::Options{
+          .target = options_.target, .application_name = "lyceum probe", .limits = limits});
 
   std::optional<Result<void>> checked;
   asio::co_spawn(io_, check_database(), [&](std::exception_ptr thrown, Result<void> result) {
@@ -154,12 +155,11 @@ bool Service::run() {
         io_.stop();
       },
       asio::detached);
-  log_.info("listening",
-            {{"data", fmt::format("{}:{}", data_endpoint().address().to_string(),
-                                  data_endpoint().port())},
-             {"admin", fmt::format("{}:{}", admin_endpoint().address().to_string(),
-                                   admin_endpoint().port())},
-             {"workers", workers_.size()}});
+  log_.info("listening", {{"data", fmt::format("{}:{}", data_endpoint().address().to_string(),
+                                               data_endpoint().port())},
+                          {"admin", fmt::format("{}:{}", admin_endpoint().address().to_string(),
+                                                admin_endpoint().port())},
+                          {"workers", workers_.size()}});
   notify_manager(options_.notify_socket, "READY=1");
   io_.run();
   for (auto& worker : workers_) worker->join();
@@ -178,8 +178,8 @@ awaitable<void> Service::watch_signals() {
 }
 
 void Service::reload() {
-  const auto usec = std::chrono::duration_cast<std::chrono::microseconds>(
-      clock_.now().time_since_epoch());
+  const auto usec =
+      std::chrono::duration_cast<std::chrono::microseconds>(clock_.now().time_since_epoch());
   notify_manager(options_.notify_socket,
                  fmt::format("RELOADING=1\nMONOTONIC_USEC={}", usec.count()));
   if (shared_->keys) {

@@ -120,8 +120,9 @@ Result<std::unique_ptr<Worker>> Worker::make(const Shared& shared, const ListenA
   if (acceptor.has_error()) return acceptor.error();
   worker->listener_ = std::make_unique<Listener>(
       std::move(*acceptor), http_limits(shared.configuration.server),
-      Responder{.serve = [api = &worker->api_](const Request& request) { return api->serve(request); },
-                .most_body = &Api::most_body},
+      Responder{
+          .serve = [api = &worker->api_](const Request& request) { return api->serve(request); },
+          .most_body = &Api::most_body},
       shared.log);
   return worker;
 }
@@ -144,7 +145,7 @@ awaitable<bool> Worker::drain(SteadyTime deadline) {
         const bool answered = co_await listener_->drain(deadline);
         const auto left = deadline - std::chrono::steady_clock::now();
         const bool done = co_await pool_.shutdown(std::max(left, Duration(0)));
-        co_return answered && done;
+        co_return answered&& done;
       },
       asio::use_awaitable);
 }
