@@ -83,8 +83,9 @@ TEST_F(ApiKeys, AreShownOnceThenListedThenRevoked) {
   EXPECT_EQ(whole.exit_status, 0) << whole.err;
   EXPECT_THAT(whole.out, HasSubstr("is revoked since"));
   const auto all = run({"list", "--tenant", kTenant, "--json"});
-  ASSERT_EQ(json_of(all).at("keys").as_array().size(), 2U);
-  for (const auto& key : json_of(all).at("keys").as_array()) {
+  const auto listed = json_of(all);
+  ASSERT_EQ(listed.at("keys").as_array().size(), 2U);
+  for (const auto& key : listed.at("keys").as_array()) {
     EXPECT_EQ(keys_of(key), kKeyKeys);
     EXPECT_EQ(key.at("state").as_string(), "revoked");
   }
