@@ -20,7 +20,7 @@ namespace lyceum::server {
 // API key. One a worker, used by its thread alone; they share a KeySource.
 //
 // What was verified is remembered for a while, by the SHA-256 of what was shown, in caches of
-// bounded size. A token, until it expires or the keys change: that spares some 30 to 100 us of
+// bounded size. A token, until it expires or the keys change: that spares up to 115 us of
 // cryptography a request. An API key, for key_lifetime from when the database was asked, and never
 // past its own end: that spares the round trip which would halve what a worker serves. So a revoked
 // key is refused after key_lifetime at the latest, on every worker. What was refused is not

@@ -31,7 +31,7 @@ class VerificationKey {
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] Algorithm algorithm() const { return algorithm_; }
   // Whether the signature is this key's under the text. A shared secret's is compared in constant
-  // time. HS256 takes some 2 us, RS256 (2048 bits) 30, EdDSA 100.
+  // time. The arithmetic of HS256 takes some 1 us, of RS256 (2048 bits) 16, of EdDSA 115.
   [[nodiscard]] bool verifies(std::string_view text, std::string_view signature) const;
 
  private:
