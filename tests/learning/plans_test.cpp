@@ -66,7 +66,7 @@ void furnish(const AppDatabase& database) {
   database.change("vacuum analyze");
 }
 
-AppDatabase& small() {
+AppDatabase& furnished() {
   static AppDatabase database;
   static const bool is_furnished = [] {
     furnish(database);
@@ -151,7 +151,7 @@ TEST(Plans, stay_at_ten_times_the_data) {
             10 * integer(reading().value("select count(*) from stories")));
   for (const auto* statement : planned()) {
     SCOPED_TRACE(statement->name);
-    const auto small = plan_of(small(), *statement);
+    const auto small = plan_of(furnished(), *statement);
     const auto large = plan_of(grown(), *statement);
     if (!statement->uses.empty()) EXPECT_EQ(small.indexes, large.indexes);
     EXPECT_THAT(large.scanned, ::testing::IsSubsetOf(small.scanned));

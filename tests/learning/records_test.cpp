@@ -219,7 +219,7 @@ TEST(Events, are_stored_once) {
     const auto rows = database.query(fmt::format(
         "select user_id, coalesce(session_id::text, ''), event_type, payload = {}::jsonb, "
         "extract(epoch from created_at) * 1000000 from user_events where id = '{}'",
-        quoted(event.payload), to_string(event.id)));
+        learning::quoted(event.payload), to_string(event.id)));
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_EQ(uuid(rows[0][0]), event.user_id);
     EXPECT_EQ(rows[0][1], event.session_id ? to_string(*event.session_id) : "");
