@@ -48,10 +48,39 @@ void grow(const AppDatabase& database) {
   database.change("vacuum analyze");
 }
 
+// What the school leaves empty: events, attempts and stored answers.
+void furnish(const AppDatabase& database) {
+  database.change(R"(
+    set session_replication_role = replica;
+    insert into exercises (tenant_id, id, story_id, exercise_type, difficulty_level)
+      select tenant_id, id, id, 'choice', 1 from stories;
+    insert into exercise_attempts (tenant_id, id, user_id, exercise_id, is_correct, created_at)
+      select tenant_id, md5(user_id || ' ' || story_id)::uuid, user_id, story_id, true, updated_at
+      from progress;
+    insert into user_events (tenant_id, id, user_id, session_id, event_type, created_at)
+      select tenant_id, id, user_id, id, 'opened', started_at from learning_sessions;
+    insert into idempotency_keys (tenant_id, key, request_hash, response, user_id, created_at)
+      select tenant_id, user_id || ' ' || story_id, '', '[]',
+             case when abs(hashtext(story_id::text)) % 2 = 0 then user_id end, updated_at
+      from progress;)");
+  database.change("vacuum analyze");
+}
+
+AppDatabase& furnished() {
+  static AppDatabase database;
+  static const bool is_furnished = [] {
+    furnish(database);
+    return true;
+  }();
+  (void)is_furnished;
+  return database;
+}
+
 AppDatabase& grown() {
   static AppDatabase database;
   static const bool is_grown = [] {
     grow(database);
+    furnish(database);
     return true;
   }();
   (void)is_grown;
@@ -122,7 +151,7 @@ TEST(Plans, stay_at_ten_times_the_data) {
             10 * integer(reading().value("select count(*) from stories")));
   for (const auto* statement : planned()) {
     SCOPED_TRACE(statement->name);
-    const auto small = plan_of(reading(), *statement);
+    const auto small = plan_of(furnished(), *statement);
     const auto large = plan_of(grown(), *statement);
     if (!statement->uses.empty()) EXPECT_EQ(small.indexes, large.indexes);
     EXPECT_THAT(large.scanned, ::testing::IsSubsetOf(small.scanned));
