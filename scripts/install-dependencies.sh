@@ -4,7 +4,7 @@
 #
 #   scripts/install-dependencies.sh [GROUP...]      groups: build (default), sanitize, lint, fresh
 #
-# LYCEUM_SKIP_DEPENDENCIES=1 skips it: for systems other than Debian 12 that have all of it.
+# SKIP_DEPENDENCIES=1 skips it: for systems other than Debian 12 that have all of it.
 set -euo pipefail
 
 declare -A groups=(
@@ -87,7 +87,7 @@ if [[ ${1-} == --as-root ]]; then
   exit
 fi
 
-[[ ${LYCEUM_SKIP_DEPENDENCIES-} == 1 ]] && exit 0
+[[ ${SKIP_DEPENDENCIES-} == 1 ]] && exit 0
 
 wanted=()
 for group in "${@:-build}"; do
@@ -100,7 +100,7 @@ done
 system=$(. /etc/os-release 2>/dev/null && echo "${ID-unknown} ${VERSION_ID-unknown}") || system=unknown
 [[ $system == "debian 12" ]] ||
   fail "this is '$system', and the packages are those of Debian 12. Install what corresponds to" \
-    "'${wanted[*]}' and set LYCEUM_SKIP_DEPENDENCIES=1."
+    "'${wanted[*]}' and set SKIP_DEPENDENCIES=1."
 
 mapfile -t missing < <(missing_of "${wanted[@]}")
 [[ ${#missing[@]} -eq 0 ]] && exit 0
