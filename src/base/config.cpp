@@ -348,7 +348,8 @@ const std::vector<Setting>& settings() {
        kServer<&ServerSettings::tenant_in_flight>,
        {1, 1'000'000},
        "",
-       "Most requests of one tenant at work, per worker; more wait for their turn."},
+       "Most requests of one tenant at work, per worker, while no other asks; more wait for their "
+       "turn. While others ask the tenants share the lanes."},
       {"server",
        "tenant_waiting",
        "LYCEUM_SERVER_TENANT_WAITING",

@@ -101,7 +101,7 @@ struct ServerSettings {
   int tenant_in_flight = 32;
   int tenant_waiting = 1'000;
   int tenant_rate = 500;  // requests per second; 0: no limit
-  int tenant_burst = 1'000;
+  int tenant_burst = 200;
   bool access_log = true;
   std::string bookmark_key_file;  // empty: a key of this process's own
 };

@@ -19,7 +19,8 @@ struct Arguments {
 Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& options,
                                       ProgressLine& progress) {
   std::vector<BenchRow> rows;
-  for (auto* part : {&bench_point_reads, &bench_operations, &bench_batch, &bench_load}) {
+  for (auto* part :
+       {&bench_point_reads, &bench_operations, &bench_http, &bench_batch, &bench_load}) {
     auto done = part(stage, options, progress, rows);
     if (done.has_error()) return done.error();
   }

@@ -4,10 +4,27 @@
 
 namespace lyceum::server {
 
-Admission::Verdict Admission::arrive(const Uuid& tenant, Ticket& ticket) {
+void Admission::note(const Uuid& tenant, SteadyTime now) {
+  constexpr auto kSecond = std::chrono::seconds(1);
+  if (now >= second_ + kSecond) {
+    last_second_ = now < second_ + 2 * kSecond ? this_second_.size() : 0;
+    this_second_.clear();
+    second_ = now;
+  }
+  this_second_.insert(tenant);
+}
+
+std::size_t Admission::share() const {
+  const auto active = std::max(this_second_.size(), last_second_);
+  if (active <= 1) return limits_.tenant_in_flight;
+  return std::clamp<std::size_t>(limits_.room / active, 1, limits_.tenant_in_flight);
+}
+
+Admission::Verdict Admission::arrive(const Uuid& tenant, Ticket& ticket, SteadyTime now) {
+  note(tenant, now);
   if (in_flight_ + waiting_ >= limits_.in_flight) return Verdict::worker_full;
   auto& own = tenants_[tenant];
-  if (own.in_flight < limits_.tenant_in_flight) {
+  if (own.waiting.empty() && own.in_flight < share()) {
     ++own.in_flight;
     ++in_flight_;
     return Verdict::enter;
@@ -21,7 +38,7 @@ Admission::Verdict Admission::arrive(const Uuid& tenant, Ticket& ticket) {
 Admission::Ticket* Admission::leave(const Uuid& tenant) {
   const auto at = tenants_.find(tenant);
   auto& own = at->second;
-  if (!own.waiting.empty() && own.in_flight <= limits_.tenant_in_flight) {
+  if (!own.waiting.empty() && own.in_flight <= share()) {
     auto* next = own.waiting.front();
     own.waiting.pop_front();
     --waiting_;
@@ -30,6 +47,19 @@ Admission::Ticket* Admission::leave(const Uuid& tenant) {
   --in_flight_;
   if (--own.in_flight == 0 && own.waiting.empty()) tenants_.erase(at);
   return nullptr;
+}
+
+Admission::Ticket* Admission::next(const Uuid& tenant) {
+  const auto at = tenants_.find(tenant);
+  if (at == tenants_.end()) return nullptr;
+  auto& own = at->second;
+  if (own.waiting.empty() || own.in_flight >= share()) return nullptr;
+  auto* ticket = own.waiting.front();
+  own.waiting.pop_front();
+  --waiting_;
+  ++own.in_flight;
+  ++in_flight_;
+  return ticket;
 }
 
 bool Admission::withdraw(const Uuid& tenant, Ticket& ticket) {

@@ -69,6 +69,14 @@ Error forbidden(std::string message) {
   return {.code = ErrorCode::kForbidden, .message = std::move(message)};
 }
 
+// A refusal is held back a little: a tenant that asks again at once would otherwise use up the
+// processors with being refused.
+awaitable<void> hold_back() {
+  asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(50));
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
 int whole_seconds(Duration duration) {
   return static_cast<int>(std::ceil(std::chrono::duration<double>(duration).count()));
 }
@@ -177,6 +185,7 @@ awaitable<Response> Api::answer(const Request& request, Outcome& outcome) {
 
   if (auto wait = options_.rates.take(principal.tenant, std::chrono::steady_clock::now())) {
     outcome.code = "rate_limited";
+    co_await hold_back();
     co_return to_response(
         {429, outcome.code, "this tenant has made too many requests", whole_seconds(*wait)},
         outcome.request_id);
@@ -204,7 +213,7 @@ awaitable<std::optional<Response>> Api::admit(const Uuid& tenant, SteadyTime dea
     bool late = false;
   };
   auto waiting = std::make_shared<Waiting>();
-  switch (admission_.arrive(tenant, waiting->ticket)) {
+  switch (admission_.arrive(tenant, waiting->ticket, std::chrono::steady_clock::now())) {
     case Admission::Verdict::enter:
       co_return std::nullopt;
     case Admission::Verdict::worker_full:
@@ -221,6 +230,7 @@ awaitable<std::optional<Response>> Api::admit(const Uuid& tenant, SteadyTime dea
     waiting->late = true;
     waiting->turn.notify();
   });
+  let_in(tenant);
   co_await waiting->turn.wait();
   if (!waiting->late) co_return std::nullopt;
   co_return to_response({503, "overloaded", "the request waited for its turn for too long", 1},
@@ -229,6 +239,11 @@ awaitable<std::optional<Response>> Api::admit(const Uuid& tenant, SteadyTime dea
 
 void Api::leave(const Uuid& tenant) {
   if (auto* next = admission_.leave(tenant)) static_cast<pg::Waiter*>(next->owner)->notify();
+  let_in(tenant);
+}
+
+void Api::let_in(const Uuid& tenant) {
+  while (auto* next = admission_.next(tenant)) static_cast<pg::Waiter*>(next->owner)->notify();
 }
 
 Response Api::refuse(const Error& error, Outcome& outcome) {

@@ -98,6 +98,7 @@ class Api {
   boost::asio::awaitable<std::optional<Response>> admit(const Uuid& tenant, SteadyTime deadline,
                                                         std::string_view request_id);
   void leave(const Uuid& tenant);
+  void let_in(const Uuid& tenant);
   Response refuse(const Error& error, Outcome& outcome);
   void write_access_log(const Request& request, const Outcome& outcome, const Response& response,
                         Duration took);

@@ -52,10 +52,12 @@ HttpLimits http_limits(const ServerSettings& settings) {
           .write = settings.write_timeout};
 }
 
-AdmissionLimits admission_limits(const ServerSettings& settings) {
+AdmissionLimits admission_limits(const Configuration& configuration, int shares) {
+  const auto& settings = configuration.server;
   return {.in_flight = static_cast<std::size_t>(settings.max_in_flight),
           .tenant_in_flight = static_cast<std::size_t>(settings.tenant_in_flight),
-          .tenant_waiting = static_cast<std::size_t>(settings.tenant_waiting)};
+          .tenant_waiting = static_cast<std::size_t>(settings.tenant_waiting),
+          .room = limits_of(configuration, shares).lanes};
 }
 
 Authenticator::Options authenticator_options(const AuthSettings& settings) {
@@ -105,7 +107,7 @@ Worker::Worker(const Shared& shared, int shares)
             .rates = shared.rates,
             .bookmarks = shared.bookmarks,
             .log = shared.log,
-            .admission = admission_limits(shared.configuration.server),
+            .admission = admission_limits(shared.configuration, shares),
             .request_timeout = shared.configuration.server.request_timeout,
             .access_log = shared.configuration.server.access_log}) {}
 

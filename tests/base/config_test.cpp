@@ -335,8 +335,8 @@ TEST(Config, EveryDefaultCanBeWrittenIntoAFile) {
       }
     }
     const bool has_no_value = one.key.ends_with("url") || one.key.ends_with("urls") ||
-                              one.key == "database.max_connections" || one.key == "server.workers" ||
-                              one.key == "pool.statement_timeout";
+                              one.key == "database.max_connections" ||
+                              one.key == "server.workers" || one.key == "pool.statement_timeout";
     EXPECT_NE(accepted, has_no_value) << one.key;
   }
 }
