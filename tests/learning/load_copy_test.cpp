@@ -6,6 +6,7 @@
 
 #include "learning/load_run.h"
 #include "load_files.h"
+#include "local/ephemeral.h"
 #include "support/gate.h"
 #include "support/paths.h"
 #include "support/postgres.h"
@@ -43,7 +44,7 @@ struct Loading {
   asio::io_context context;
   std::shared_ptr<pg::Connection> connection;
 
-  Loading() {
+  explicit Loading(local::Server& server = shared_server()) : database(server) {
     connect(database.url());
     migrate();
   }
@@ -303,6 +304,49 @@ class Interrupted final : public RowSource {
   std::uint64_t left_;
   std::function<void()> happen_;
 };
+
+// A server whose disk fills up: the system calls of this one say so (tests/support/full_disk.c).
+TEST(LoadCopy, AFullDiskLeavesNothingOfItsTableAndLoadingGoesOnWhenThereIsRoom) {
+  const lyceum::testing::TemporaryDirectory directory;
+  // The server may run as another user, who has to read both.
+  std::filesystem::permissions(directory.path(), std::filesystem::perms(0755));
+  const auto flag = directory.path() / "full";
+  const auto shim = directory.path() / "full_disk.so";
+  std::filesystem::copy_file(build_path("tests/libfull_disk.so"), shim);
+  std::filesystem::permissions(shim, std::filesystem::perms(0755));
+  auto place = local::Ephemeral::make().value();
+  ::setenv("LD_PRELOAD", shim.c_str(), 1);
+  ::setenv("LYCEUM_TEST_FULL_DISK", flag.c_str(), 1);
+  auto cluster = place.up();
+  ::unsetenv("LD_PRELOAD");
+  ::unsetenv("LYCEUM_TEST_FULL_DISK");
+  ASSERT_TRUE(cluster) << cluster.error().to_string();
+
+  Loading loading(cluster->primary());
+  const auto rows = school();
+  const auto sources = sources_of(rows);
+  for (const auto& source : sources) {
+    if (source->table() != "progress") {
+      ASSERT_TRUE(wait_for(loading.context, copy_table(loading.connection, *source, {})));
+      continue;
+    }
+    Interrupted filling(*source, 1000, [&] { std::ofstream(flag) << "full"; });
+    const auto done = wait_for(loading.context, copy_table(loading.connection, filling, {}));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().sqlstate, "53100") << done.error().to_string();
+    EXPECT_THAT(done.error().message, HasSubstr("loading progress failed after "));
+    EXPECT_FALSE(done.error().may_have_taken_effect);
+    EXPECT_EQ(loading.count("progress"), 0);
+    EXPECT_FALSE(loading.connection->closed());
+    std::filesystem::remove(flag);
+    // The rows begin anew with another source of the same school.
+    const auto again = sources_of(rows);
+    const auto progress =
+        std::ranges::find(again, "progress", [](const auto& one) { return one->table(); });
+    ASSERT_TRUE(wait_for(loading.context, copy_table(loading.connection, **progress, {})));
+    EXPECT_EQ(static_cast<std::uint64_t>(loading.count("progress")), (*progress)->total());
+  }
+}
 
 TEST(LoadCopy, AKilledBackendLeavesNothingOfItsTable) {
   Loading loading;
