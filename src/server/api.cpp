@@ -177,7 +177,8 @@ awaitable<Response> Api::answer(const Request& request, Outcome& outcome) {
             .id = match.id,
             .pool = options_.pool,
             .bookmarks = options_.bookmarks,
-            .deadline = deadline};
+            .deadline = deadline,
+            .number = ++requests_};
   if (route.audience == Audience::everyone) {
     auto response = co_await route.handler(call);
     co_return response.has_value() ? std::move(*response) : refuse(response.error(), outcome);

@@ -30,6 +30,7 @@ struct Call {
   pool::Pool& pool;
   const Bookmarks& bookmarks;
   SteadyTime deadline;
+  std::uint64_t number = 0;  // of the request, among those of its worker
 
   [[nodiscard]] learning::Scope scope() const {
     return {.pool = pool, .tenant = principal.tenant, .deadline = deadline};
@@ -106,6 +107,7 @@ class Api {
   Options options_;
   Admission admission_;
   ApiFigures figures_;
+  std::uint64_t requests_ = 0;
 };
 
 }  // namespace lyceum::server

@@ -2,6 +2,7 @@
 
 #include "learning/batch_progress.h"
 #include "learning/events.h"
+#include "learning/idempotency.h"
 #include "learning/position.h"
 #include "learning/sessions.h"
 #include "server/handlers.h"
@@ -48,6 +49,14 @@ awaitable<void> add_bookmark(const Call& call, Response& response) {
                                 call.bookmarks.encode(*position, call.principal.tenant));
 }
 
+awaitable<void> after_keyed_write(const Call& call, Response& response) {
+  constexpr std::uint64_t kEvery = 64;
+  co_await add_bookmark(call, response);
+  if (call.number % kEvery != 0) co_return;
+  // Where it fails the next one does it: the answer does not depend on it.
+  (void)co_await learning::prune_idempotency_keys(call.scope(), {.most_statements = 1});
+}
+
 awaitable<Result<Response>> post_progress_batch(Call& call) {
   auto updates = read_batch<learning::ProgressUpdate>(
       call, "updates", learning::kMostUpdates, [](Fields& row) -> learning::ProgressUpdate {
@@ -63,7 +72,7 @@ awaitable<Result<Response>> post_progress_batch(Call& call) {
   Response response;
   response.body = fmt::format(R"({{"received":{},"written":{},"replayed":{}}})", outcome->received,
                               outcome->written, outcome->replayed);
-  co_await add_bookmark(call, response);
+  co_await after_keyed_write(call, response);
   co_return response;
 }
 

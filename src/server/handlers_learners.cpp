@@ -62,7 +62,7 @@ awaitable<Result<Response>> post_reviews(Call& call) {
   response.body = "{\"reviews\":";
   append_json(response.body, outcome->reviews);
   response.body += fmt::format(",\"replayed\":{}}}", outcome->replayed);
-  co_await add_bookmark(call, response);
+  co_await after_keyed_write(call, response);
   co_return response;
 }
 
