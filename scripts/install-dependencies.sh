@@ -11,7 +11,7 @@ declare -A groups=(
   [build]="clang-19 lld-19 ccache ninja-build cmake
            libpq-dev libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
            libboost-container1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
-           libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev libvalijson-dev libbenchmark-dev curl
+           libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev libbenchmark-dev curl
            postgresql-15 wordnet-base groff-base"
   [sanitize]="libclang-rt-19-dev llvm-19"
   [lint]="clang-tidy-19 clang-format-19 shellcheck"
