@@ -58,11 +58,18 @@ Command health() {
               auto target = context.target();
               if (target.has_error()) return context.fail(target.error());
               const auto found = await([&](auto executor) -> awaitable<learning::Health> {
+                const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+                // One attempt first: a server that refuses is the answer, and not waited for as a
+                // pool would.
+                const auto first = co_await pg::Connection::connect(
+                    executor,
+                    {.target = *target, .application_name = "lyceum health", .deadline = deadline});
+                if (first.has_error()) co_return learning::Health{.error = first.error()};
+                (*first)->close();
                 pool::Pool pool(executor, {.target = *target,
                                            .application_name = "lyceum health",
                                            .limits = {.connection_limit = 1}});
-                auto health = co_await learning::health(
-                    pool, std::chrono::steady_clock::now() + std::chrono::seconds(5));
+                auto health = co_await learning::health(pool, deadline);
                 (void)co_await pool.shutdown(std::chrono::seconds(1));
                 co_return health;
               });
