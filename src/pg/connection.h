@@ -240,7 +240,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void arm_read();
   void arm_write();
   void on_readable();
-  void read_results();
+  void read_results(bool healthy);
   void take_result(pg_result* result);
   void finish_head();
   void take_notifications();
@@ -283,8 +283,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // The standard deque allocates for each one or two of these.
   template <class T>
-  using Queue = boost::container::deque<
-      T, void, boost::container::deque_options_t<boost::container::block_size<64>>>;
+  using Queue =
+      boost::container::deque<T, void,
+                              boost::container::deque_options_t<boost::container::block_size<64>>>;
   Queue<Slot> slots_;
   Queue<Finished> finished_;
   std::deque<Notification> notifications_;
