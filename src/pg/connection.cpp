@@ -325,8 +325,9 @@ void Connection::on_readable() {
   bool ok = true;
   do {
     ok = PQconsumeInput(connection_.get()) == 1;
-    read_results();
-  } while (ok && !closed_ && tls_pending());
+    read_results(ok);
+    // Whoever was told of an answer may have closed the connection, or begun a script on it.
+  } while (ok && !closed_ && pipeline_ && tls_pending());
   if (!closed_) {
     if (!ok || PQstatus(connection_.get()) == CONNECTION_BAD) {
       lose(lost_error(nullptr));
@@ -339,7 +340,9 @@ void Connection::on_readable() {
   deliver();
 }
 
-void Connection::read_results() {
+// Each answer is handed on before the next is read, while it is in the cache and its memory can
+// serve the next. What a broken connection still holds is kept until it is known to be lost.
+void Connection::read_results(bool healthy) {
   auto* connection = connection_.get();
   while (!closed_ && !slots_.empty() && PQisBusy(connection) == 0) {
     PGresult* result = PQgetResult(connection);
@@ -350,6 +353,7 @@ void Connection::read_results() {
       continue;
     }
     take_result(result);
+    if (healthy && !finished_.empty()) deliver();
   }
   if (!closed_) take_notifications();
 }

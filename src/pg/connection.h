@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/container/deque.hpp>
 #include <boost/container/static_vector.hpp>
 #include <deque>
 #include <functional>
@@ -239,7 +240,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void arm_read();
   void arm_write();
   void on_readable();
-  void read_results();
+  void read_results(bool healthy);
   void take_result(pg_result* result);
   void finish_head();
   void take_notifications();
@@ -280,8 +281,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   SteadyTime last_cancel_ = SteadyTime::min();
   SteadyTime connected_at_{};
 
-  std::deque<Slot> slots_;
-  std::deque<Finished> finished_;
+  // The standard deque allocates for each one or two of these.
+  template <class T>
+  using Queue =
+      boost::container::deque<T, void,
+                              boost::container::deque_options_t<boost::container::block_size<64>>>;
+  Queue<Slot> slots_;
+  Queue<Finished> finished_;
   std::deque<Notification> notifications_;
   std::deque<std::pair<std::string, std::string>> notices_;
   std::unordered_map<std::string, std::vector<Prepared>, NameHash, std::equal_to<>> prepared_;

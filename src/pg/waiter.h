@@ -20,18 +20,19 @@ class Waiter {
   Waiter& operator=(const Waiter&) = delete;
   ~Waiter() { leave(); }
 
+  // To be awaited where it is called. No coroutine of its own where it must wait: every statement
+  // waits once.
   [[nodiscard]] boost::asio::awaitable<void> wait() {
-    if (!done_) {
-      co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-          [this](auto handler) {
-            auto& context = boost::asio::query(
-                handler.get_executor(),
-                boost::asio::execution::context_as<boost::asio::execution_context&>);
-            handler_.emplace(std::move(handler));
-            boost::asio::use_service<Parked>(context).add(*this);
-          },
-          boost::asio::use_awaitable);
-    }
+    if (done_) return nothing();
+    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
+        [this](auto handler) {
+          auto& context = boost::asio::query(
+              handler.get_executor(),
+              boost::asio::execution::context_as<boost::asio::execution_context&>);
+          handler_.emplace(std::move(handler));
+          boost::asio::use_service<Parked>(context).add(*this);
+        },
+        boost::asio::use_awaitable);
   }
 
   void notify() {
@@ -75,6 +76,7 @@ class Waiter {
     Waiter* first_ = nullptr;
   };
 
+  static boost::asio::awaitable<void> nothing() { co_return; }
   void leave() {
     if (parked_ != nullptr) parked_->remove(*this);
   }

@@ -59,6 +59,15 @@ struct Request final : pg::Exchange, Ticket {
     result.emplace(std::move(answer));
     waiter->notify();
   }
+  // Repeated is only what provably had no effect: what a broken connection never ran, what the
+  // server rolled back to let others pass, and what a cancel hit that was meant for a neighbour.
+  [[nodiscard, gnu::noinline]] bool repeatable() const {
+    if (result->has_value()) return false;
+    const auto& error = result->error();
+    const bool unlucky = error.code == ErrorCode::kConnectionLost || error.sqlstate == "40001" ||
+                         error.sqlstate == "40P01" || bystander;
+    return unlucky && !error.may_have_taken_effect && Clock::now() < deadline;
+  }
   void again() {
     waiter.emplace();
     result.reset();
@@ -356,6 +365,50 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
     }
   };
 
+  // Runs a statement on the connection that it was given for itself.
+  static awaitable<void> run_alone(State& self, Request& request) {
+    const Held held{self, std::exchange(request.leased, nullptr), request.member};
+    request.sent_at = request.started_at = Clock::now();
+    auto answer = co_await held.connection->execute(request.statement(), request.params(),
+                                                    request.deadline, request.Exchange::tenant());
+    request.ended_at = Clock::now();
+    request.result.emplace(std::move(answer));
+  }
+
+  // Whether a statement has taken so long lately that it gets a connection of its own.
+  [[nodiscard]] bool slow(const Statement& statement) const {
+    if (!options.recent_server_time) return false;
+    const auto recent = options.recent_server_time(statement);
+    return recent && *recent > core.limits().slow_statement_lease;
+  }
+
+  [[gnu::noinline]] void tell_finished(const Request& request, Duration queue) const {
+    if (!options.on_finished) return;
+    const auto& result = *request.result;
+    const auto ended = Clock::now();
+    std::optional<Error> error;
+    FinishedStatement finished{.statement = &request.statement(),
+                               .tenant = request.Ticket::tenant.value_or(Uuid{}),
+                               .node = options.target.node,
+                               .total = ended - request.arrived,
+                               .queue = queue,
+                               .bytes_sent = request.params().bytes()};
+    if (request.sent_at != SteadyTime{}) {
+      finished.server = (request.ended_at != SteadyTime{} ? request.ended_at : ended) -
+                        std::max(request.sent_at, request.started_at);
+    }
+    if (result.has_value()) {
+      finished.rows =
+          static_cast<std::uint64_t>(result->empty() ? result->affected() : result->size());
+      finished.bytes_received = result->bytes();
+    } else {
+      error = result.error();
+      finished.error = &*error;
+      if (request.sent_at == SteadyTime{}) finished.node = {};
+    }
+    options.on_finished(finished, request.params());
+  }
+
   std::uint64_t cancels = 0;
   std::uint64_t retries = 0;
 };
@@ -386,78 +439,34 @@ Figures Pool::figures() const {
   return figures;
 }
 
+// What waits in this frame is kept small, and what need not wait is done in plain functions that
+// stay out of it: Asio keeps a frame for the next statement only up to a size of 1,020 bytes.
 awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::Params& params,
                                           const Call& call) {
   const auto state = state_;
-  const auto arrived = Clock::now();
-  const auto deadline = std::min(call.deadline, arrived + state->core.limits().statement_timeout);
-
   Request request(*state, statement, params, call, Ticket::Kind::statement);
-  request.arrived = arrived;
-  request.deadline = deadline;
+  request.arrived = Clock::now();
+  request.deadline =
+      std::min(call.deadline, request.arrived + state->core.limits().statement_timeout);
 
   Duration queue{};
   for (int attempt = 1;; ++attempt) {
-    bool slow = false;
-    if (state->options.recent_server_time) {
-      const auto recent = state->options.recent_server_time(statement);
-      slow = recent && *recent > state->core.limits().slow_statement_lease;
-    }
+    const auto asked = attempt == 1 ? request.arrived : Clock::now();
+    const bool slow = state->slow(statement);
     request.kind = slow ? Ticket::Kind::lease : Ticket::Kind::statement;
-    const auto asked = attempt == 1 ? arrived : Clock::now();
     request.asked = true;
     state->core.submit(request, asked);
     state->act();
     co_await request.waiter->wait();
+    if (slow && request.result->has_value()) co_await State::run_alone(*state, request);
 
-    if (slow && request.result->has_value()) {
-      // The connection is this statement's alone.
-      State::Held held{*state, std::exchange(request.leased, nullptr), request.member};
-      request.sent_at = request.started_at = Clock::now();
-      auto answer = co_await held.connection->execute(statement, params, deadline,
-                                                      call.tenant ? &*call.tenant : nullptr);
-      request.ended_at = Clock::now();
-      request.result.emplace(std::move(answer));
-    }
     queue += (request.sent_at != SteadyTime{} ? request.sent_at : Clock::now()) - asked;
-    if (request.result->has_value() || attempt == kMostAttempts) break;
-
-    const Error error = request.result->error();
-    // Repeated is only what provably had no effect: what a broken connection never ran, what the
-    // server rolled back to let others pass, and what a cancel hit that was meant for a neighbour.
-    const bool unlucky = error.code == ErrorCode::kConnectionLost || error.sqlstate == "40001" ||
-                         error.sqlstate == "40P01" || request.bystander;
-    if (!unlucky || error.may_have_taken_effect || Clock::now() >= deadline) break;
+    if (attempt == kMostAttempts || !request.repeatable()) break;
     ++state->retries;
     request.again();
   }
-
-  auto result = std::move(*request.result);
-  std::optional<Error> error;
-  if (result.has_error()) error = result.error();
-  if (state->options.on_finished) {
-    const auto ended = Clock::now();
-    FinishedStatement finished{.statement = &statement,
-                               .tenant = call.tenant.value_or(Uuid{}),
-                               .node = state->options.target.node,
-                               .total = ended - arrived,
-                               .queue = queue,
-                               .bytes_sent = params.bytes()};
-    if (request.sent_at != SteadyTime{}) {
-      finished.server = (request.ended_at != SteadyTime{} ? request.ended_at : ended) -
-                        std::max(request.sent_at, request.started_at);
-    }
-    if (result.has_value()) {
-      finished.rows =
-          static_cast<std::uint64_t>(result->empty() ? result->affected() : result->size());
-      finished.bytes_received = result->bytes();
-    } else {
-      finished.error = &*error;
-      if (request.sent_at == SteadyTime{}) finished.node = {};
-    }
-    state->options.on_finished(finished, params);
-  }
-  co_return result;
+  state->tell_finished(request, queue);
+  co_return std::move(*request.result);
 }
 
 awaitable<Result<Lease>> Pool::lease(const Call& call) {
