@@ -559,7 +559,11 @@ TEST(Api, reviews_are_stored_as_they_are_answered) {
   EXPECT_TRUE(replayed.at("replayed").as_bool());
   EXPECT_EQ(difference(replayed.at("reviews"), answered.at("reviews")), "");
   EXPECT_EQ(difference(stored(), answered.at("reviews")), "");
-  EXPECT_EQ(w.post(target, R"({"reviews":[]})", {{"Idempotency-Key", "review 1"}}).status, 409);
+  const auto other =
+      w.post(target, fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":4}}]}})", words[0][0]),
+             {{"Idempotency-Key", "review 1"}});
+  EXPECT_EQ(other.status, 409);
+  EXPECT_EQ(code_of(other), "conflict");
 
   // What is due again ends on what was stored last; several of one word count each.
   const auto later = json_of(w.post(
@@ -1291,6 +1295,8 @@ TEST(Api, a_database_that_takes_no_writes_is_read_from) {
   Served served(database);
   for (const auto& route : routes()) {
     SCOPED_TRACE(name_of(route));
+    // These say themselves that they write, against the default: see the tests of a replica.
+    if (route.path == "/v1/learners/{id}" || route.path.ends_with("/reviews")) continue;
     auto request = sample_request(route, subject);
     request.token = staff(subject.tenant);
     const auto reply = served(request);
