@@ -34,6 +34,13 @@ Result<std::vector<Row>> read_batch(const Call& call, std::string_view name, std
   return rows;
 }
 
+std::string payload_of(Fields& row) {
+  if (row.has("payload")) return row.json("payload");
+  // Null is as left out, and yet a member that is known.
+  (void)row.optional_uuid("payload");
+  return "{}";
+}
+
 }  // namespace
 
 std::optional<Error> check_writer(const Principal& principal, const Uuid& learner) {
@@ -102,7 +109,7 @@ awaitable<Result<Response>> post_events(Call& call) {
                 .user_id = row.uuid("user_id"),
                 .session_id = row.optional_uuid("session_id"),
                 .event_type = row.text("event_type"),
-                .payload = row.has("payload") ? row.json("payload") : "{}",
+                .payload = payload_of(row),
                 .created_at = row.optional_timestamp("created_at")};
       });
   if (events.has_error()) co_return events.error();

@@ -12,7 +12,7 @@ namespace {
 Problem problem_of_sqlstate(std::string_view sqlstate) {
   const auto of_class = [&](std::string_view name) { return sqlstate.starts_with(name); };
   if (of_class("22")) {
-    return {400, "bad_input", "a value is not one that the database can hold"};
+    return {400, "bad_input", "a value is not one that the database knows or can hold"};
   }
   if (sqlstate == "23503") return {404, "not_found", "something that is referred to is not there"};
   if (sqlstate == "23505" || sqlstate == "23P01") {
@@ -39,6 +39,10 @@ Problem problem_of_sqlstate(std::string_view sqlstate) {
 Problem problem_of(const Error& error) {
   switch (error.code) {
     case ErrorCode::kBadInput:
+      // Found out by the server: then the sentence is its own.
+      if (!error.sqlstate.empty()) {
+        return {400, "bad_input", problem_of_sqlstate("22000").detail};
+      }
       return {400, "bad_input", error.message};
     case ErrorCode::kUnauthenticated:
       return {401, "unauthenticated", error.message};
