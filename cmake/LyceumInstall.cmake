@@ -59,7 +59,7 @@ endfunction()
 function(lyceum_typescript_test)
   if(NOT LYCEUM_SANITIZE)
     add_test(NAME example_typescript
-      COMMAND ${CMAKE_SOURCE_DIR}/tests/typescript/run.sh ${CMAKE_BINARY_DIR})
+      COMMAND ${CMAKE_SOURCE_DIR}/tests/typescript/run.sh $<TARGET_FILE:lyceum>)
     set_tests_properties(example_typescript PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

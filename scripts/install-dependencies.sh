@@ -94,6 +94,8 @@ fi
 
 wanted=()
 for group in "${@:-build}"; do
+  # A Node of another source, which brings npm along, is as good and cannot stand beside Debian's.
+  [[ $group == node ]] && command -v node npm >/dev/null && continue
   [[ -n ${groups[$group]-} ]] || fail "no group '$group'; there are: ${!groups[*]}"
   read -r -d '' -a packages <<<"${groups[$group]}" || true
   wanted+=("${packages[@]}")
