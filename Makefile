@@ -22,12 +22,16 @@ demo: build ## the main job on a private PostgreSQL, with its report (LYCEUM_DEM
 serve: build ## the same, and stays until Ctrl-C
 	@$(lyceum) demo --stay $(inputs) $(ARGS)
 
+.PHONY: package
+package: dependencies-package build ## the Debian package: build/lyceum_VERSION_ARCHITECTURE.deb
+	@scripts/package.sh
+
 .PHONY: build
 build: dependencies ## the program, the library, the tests: build/release
 	@scripts/build.sh release
 
 .PHONY: test
-test: build ## every test, on real PostgreSQL; ends with ctest's summary
+test: dependencies-test build ## every test, on real PostgreSQL; ends with ctest's summary
 	@scripts/run-tests.sh release $(ARGS)
 
 .PHONY: test-asan
@@ -45,6 +49,11 @@ test-fresh: ## make demo and make test of HEAD in a new Debian 12 (chroot; as ro
 	@scripts/install-dependencies.sh fresh
 	@scripts/test-fresh.sh $(ARGS)
 
+.PHONY: test-package
+test-package: dependencies-package build ## installs, runs, upgrades and purges the package in a new Debian 12 (chroot; as root)
+	@scripts/install-dependencies.sh fresh
+	@scripts/test-package.sh $(ARGS)
+
 .PHONY: bench
 bench: build ## measures the budgets against the other ways: a table, and build/bench.json
 	@$(lyceum) bench --out build/bench.json $(inputs) $(ARGS)
@@ -61,9 +70,13 @@ format: dependencies-lint ## puts every C++ file into the project's format
 clean: ## removes build/
 	@rm -rf build
 
-.PHONY: dependencies dependencies-sanitize dependencies-lint
+.PHONY: dependencies dependencies-test dependencies-package dependencies-sanitize dependencies-lint
 dependencies:
 	@scripts/install-dependencies.sh build
+dependencies-test:
+	@scripts/install-dependencies.sh build package node
+dependencies-package:
+	@scripts/install-dependencies.sh build package
 dependencies-sanitize:
 	@scripts/install-dependencies.sh build sanitize
 dependencies-lint:

@@ -46,3 +46,20 @@ function(lyceum_outside_test)
             "${LYCEUM_SANITIZE}")
   set_tests_properties(outside_program PROPERTIES TIMEOUT 300)
 endfunction()
+
+# Builds the Debian package and checks its contents and its service (tests/package).
+function(lyceum_package_test)
+  if(NOT LYCEUM_SANITIZE)
+    add_test(NAME package COMMAND ${CMAKE_SOURCE_DIR}/tests/package/check.sh ${CMAKE_BINARY_DIR})
+    set_tests_properties(package PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()
+
+# Runs examples/typescript against a service of its own (tests/typescript).
+function(lyceum_typescript_test)
+  if(NOT LYCEUM_SANITIZE)
+    add_test(NAME example_typescript
+      COMMAND ${CMAKE_SOURCE_DIR}/tests/typescript/run.sh $<TARGET_FILE:lyceum>)
+    set_tests_properties(example_typescript PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
