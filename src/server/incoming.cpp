@@ -60,9 +60,10 @@ Refusal refusal_of(const error_code& failure) {
 }
 
 // What Beast would make the best of, and another reader something else: lines that end in a line
-// feed alone, and lines that go on the one before.
-bool is_ambiguous(std::string_view lines) {
-  for (auto at = lines.find('\n'); at != std::string_view::npos; at = lines.find('\n', at + 1)) {
+// feed alone, and lines that go on the one before. Looks from `from` on.
+bool is_ambiguous(std::string_view lines, std::size_t from = 0) {
+  for (auto at = lines.find('\n', from); at != std::string_view::npos;
+       at = lines.find('\n', at + 1)) {
     if (at == 0 || lines[at - 1] != '\r') return true;
     const bool folded = at + 1 < lines.size() && (lines[at + 1] == ' ' || lines[at + 1] == '\t');
     if (folded) return true;
@@ -117,7 +118,7 @@ std::size_t Incoming::take_header(std::string_view bytes) {
   const auto end = bytes.find(kHeaderEnd, looked_at_);
   const bool complete = end != std::string_view::npos;
   const auto from = looked_at_ > 0 ? looked_at_ - 1 : 0;
-  if (is_ambiguous(bytes.substr(from, complete ? end - from : bytes.size()))) {
+  if (is_ambiguous(bytes.substr(0, end), from)) {
     refuse(kBadLine);
     return 0;
   }
@@ -163,8 +164,8 @@ void Incoming::look_at_header() {
     if (lengths > 0 || !speaks_1_1_) {
       return refuse({400, "bad_request", "the length of the body is given twice"});
     }
-    chunked_ = codings == 1 && boost::beast::iequals(
-                                   parser_->field(http::field::transfer_encoding), "chunked");
+    chunked_ = codings == 1 &&
+               boost::beast::iequals(parser_->field(http::field::transfer_encoding), "chunked");
     if (!chunked_) return refuse(kUnknownCoding);
   }
   const auto expect = parser_->field(http::field::expect);
@@ -202,14 +203,18 @@ std::size_t Incoming::take_body(std::string_view bytes) {
   while (taken < bytes.size() && state_ == State::body) {
     const auto rest = bytes.substr(taken);
     error_code failure;
+    const auto before = parser_->get().body().size();
     const auto count = parser_->put({rest.data(), rest.size()}, failure);
     taken += count;
+    const auto framing = count - (parser_->get().body().size() - before);
     if (failure == http::error::need_more) {
       // The beginning of a chunk, or trailers.
       if (rest.size() - count > limits_.header_bytes) refuse(kHeaderTooLarge);
       break;
     }
-    if (failure) {
+    if (framing > limits_.header_bytes) {
+      refuse(kHeaderTooLarge);
+    } else if (failure) {
       refuse(failure == http::error::body_limit ? kBodyTooLarge : kBadBody);
     } else if (parser_->is_done()) {
       // Of a chunked body, the last step has taken the trailers.

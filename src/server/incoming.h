@@ -20,8 +20,8 @@ struct Refusal {
 // One HTTP/1.1 request on its way in. Bytes go in, a request or a refusal comes out; no I/O.
 //
 // Strict (RFC 9112, and no more of its leniency than it demands): what two readers could understand
-// differently is refused, see Listener. After a refusal nothing that follows on the connection means
-// anything. Trailers are read and passed over: none of them becomes a field of the request.
+// differently is refused, see Listener. After a refusal nothing that follows on the connection
+// means anything. Trailers are read and passed over: none of them becomes a field of the request.
 class Incoming {
  public:
   // Called once, when the header is there: bytes that the body may have.
@@ -37,8 +37,8 @@ class Incoming {
 
   // Takes what it can from the front of the bytes that are there, and says how much. Call it again
   // with the rest and what came since; never more than header_bytes are left over where more is
-  // wanted. Stops at the end of the header, and at the end of the request: what is behind belongs to
-  // the next one.
+  // wanted. Stops at the end of the header, and at the end of the request: what is behind belongs
+  // to the next one.
   [[nodiscard]] std::size_t take(std::string_view bytes);
 
   [[nodiscard]] State state() const { return state_; }
