@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "server/incoming.h"
 #include "server/listener.h"
 
 namespace lyceum::server {
@@ -32,13 +33,12 @@ class Session : public boost::intrusive::list_base_hook<
   void cut();
 
  private:
-  class Incoming;
-
   boost::asio::awaitable<bool> wait_for_request();
   boost::asio::awaitable<bool> read_more();
   boost::asio::awaitable<bool> answer(Incoming& incoming);
-  boost::asio::awaitable<bool> refuse(int status, std::string_view code, std::string_view detail);
+  boost::asio::awaitable<bool> refuse(const Refusal& refusal);
   boost::asio::awaitable<bool> send(const Response& response, const Incoming* incoming, bool close);
+  boost::asio::awaitable<void> linger();
   boost::asio::awaitable<bool> stream(const Response& response, std::string head, bool chunked);
   boost::asio::awaitable<bool> write(std::span<const boost::asio::const_buffer> buffers);
   [[nodiscard]] std::string head_of(const Response& response, bool close);
