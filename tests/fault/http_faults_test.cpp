@@ -44,8 +44,7 @@ class HttpFaults : public ::testing::Test {
     if (!primary().is_running()) ASSERT_TRUE(primary().start().has_value());
     database_.emplace(primary());
     role_ = "http_" + database_->name();
-    const auto migrated =
-        cli_test::run_lyceum({"migrate", "--database-url", database_->url()}, {});
+    const auto migrated = cli_test::run_lyceum({"migrate", "--database-url", database_->url()}, {});
     ASSERT_EQ(migrated.exit_status, 0) << migrated.err;
     database_->query(fmt::format(
         R"(create role {0} login password 'secret' in role lyceum_app;
@@ -61,8 +60,8 @@ class HttpFaults : public ::testing::Test {
     tenant_ = database_->value("select md5('t1')::uuid");
     other_ = database_->value("select md5('t2')::uuid");
     word_ = database_->value("select md5('w')::uuid");
-    for (const auto& row : database_->query("select id from users where tenant_id = '" + tenant_ +
-                                            "' order by id")) {
+    for (const auto& row :
+         database_->query("select id from users where tenant_id = '" + tenant_ + "' order by id")) {
       learners_.push_back(row[0]);
     }
     gate_.emplace(primary());
@@ -109,9 +108,10 @@ class HttpFaults : public ::testing::Test {
           break;
         case 1:
           request.target = "/v1/sessions";
-          request.body = fmt::format(R"({{"sessions":[{{"id":"{}","user_id":"{}",)"
-                                     R"("started_at":"2025-01-01T00:00:00Z","duration_minutes":1}}]}})",
-                                     id, who);
+          request.body =
+              fmt::format(R"({{"sessions":[{{"id":"{}","user_id":"{}",)"
+                          R"("started_at":"2025-01-01T00:00:00Z","duration_minutes":1}}]}})",
+                          id, who);
           break;
         case 2:
           request.target = "/v1/events";
@@ -162,7 +162,8 @@ class HttpFaults : public ::testing::Test {
   // Until so many more were acknowledged.
   void wait_for_more(int count) {
     const int wanted = acknowledged_ + count;
-    EXPECT_TRUE(eventually([&] { return acknowledged_ >= wanted; })) << "nothing is stored any more";
+    EXPECT_TRUE(eventually([&] { return acknowledged_ >= wanted; }))
+        << "nothing is stored any more";
   }
   void end_writing() {
     wait_for_more(40);
@@ -218,10 +219,11 @@ TEST_F(HttpFaults, killed_backends_lose_and_double_nothing) {
   begin_writing();
   std::size_t killed = 0;
   for (int i = 0; i < 15; ++i) {
-    killed += database_
-                  ->query("select pg_terminate_backend(pid) from pg_stat_activity where usename = '" +
-                          role_ + "'")
-                  .size();
+    killed +=
+        database_
+            ->query("select pg_terminate_backend(pid) from pg_stat_activity where usename = '" +
+                    role_ + "'")
+            .size();
     wait_for_more(12);
   }
   end_writing();
@@ -296,8 +298,8 @@ TEST_F(HttpFaults, an_orderly_end_answers_what_was_sent) {
         const auto sent_at = now();
         const auto reply = sent ? client.receive() : std::nullopt;
         if (sent_at >= asked_to_end) return;
-        EXPECT_TRUE(reply) << "no answer to what was sent "
-                           << (asked_to_end - sent_at) / 1000 << " us before";
+        EXPECT_TRUE(reply) << "no answer to what was sent " << (asked_to_end - sent_at) / 1000
+                           << " us before";
         if (!reply) return;
         Served::check(request, *reply);
         EXPECT_EQ(reply->status, 200) << reply->body;
@@ -306,9 +308,9 @@ TEST_F(HttpFaults, an_orderly_end_answers_what_was_sent) {
     });
   }
   // One that has to wait for a lock.
-  const ApiRequest waits{"POST", "/v1/learners/" + learners_[0] + "/vocabulary/reviews",
-                         fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":3}}]}})", word_),
-                         staff(tenant_)};
+  const ApiRequest waits{
+      "POST", "/v1/learners/" + learners_[0] + "/vocabulary/reviews",
+      fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":3}}]}})", word_), staff(tenant_)};
   OpenTransaction lock(database_->url(),
                        "select from users where id = '" + learners_[0] + "' for update");
   auto client = served_->connect();
@@ -330,8 +332,9 @@ TEST_F(HttpFaults, an_orderly_end_answers_what_was_sent) {
   EXPECT_EQ(served_->program().wait(), 0) << served_->program().log().substr(0, 3000);
   EXPECT_FALSE(served_->connect().exchange(waits));
   EXPECT_EQ(database_->value("select sum(review_count) from user_vocabulary_progress"), "1");
-  EXPECT_EQ(database_->value("select count(*) from pg_stat_activity where usename = '" + role_ + "'"),
-            "0");
+  EXPECT_EQ(
+      database_->value("select count(*) from pg_stat_activity where usename = '" + role_ + "'"),
+      "0");
 }
 
 // A tenant that floods is slowed down by itself; another one is never refused.
@@ -370,33 +373,38 @@ TEST_F(HttpFaults, a_flood_of_one_tenant_refuses_no_other) {
   EXPECT_GT(done, 100);
 }
 
-// Requests of one tenant that all wait in the database leave the others their room: at most
-// tenant_in_flight of them are at work, and the lanes are not theirs.
+// Requests of one tenant that all wait in the database leave the others their room, where fewer of
+// them may be at work than there are connections.
 TEST_F(HttpFaults, a_tenant_that_waits_in_the_database_holds_up_no_other) {
-  serve({"LYCEUM_SERVER_WORKERS=1"});
-  OpenTransaction lock(database_->url(), "select from users where tenant_id = '" + tenant_ +
-                                             "' for update");
-  const ApiRequest waits{"POST", "/v1/learners/" + learners_[0] + "/vocabulary/reviews",
-                         fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":3}}]}})", word_),
-                         staff(tenant_)};
+  serve({"LYCEUM_SERVER_WORKERS=1", "LYCEUM_SERVER_TENANT_IN_FLIGHT=8"});
+  OpenTransaction lock(database_->url(),
+                       "select from users where tenant_id = '" + tenant_ + "' for update");
+  const ApiRequest waits{
+      "POST", "/v1/learners/" + learners_[0] + "/vocabulary/reviews",
+      fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":3}}]}})", word_), staff(tenant_)};
   std::vector<HttpClient> flood;
   for (int i = 0; i < 64; ++i) flood.push_back(served_->connect());
   for (auto& client : flood) ASSERT_TRUE(client.send(waits));
   const auto waiting = [this] {
-    return std::stoi(
-        database_->value("select count(*) from pg_stat_activity where usename = '" + role_ +
-                         "' and wait_event_type = 'Lock'"));
+    return std::stoi(database_->value("select count(*) from pg_stat_activity where usename = '" +
+                                      role_ + "' and wait_event_type = 'Lock'"));
   };
-  ASSERT_TRUE(eventually([&] { return waiting() >= 8; }));
-  const auto story = other_;
-  for (int i = 0; i < 50; ++i) {
-    const auto since = std::chrono::steady_clock::now();
-    EXPECT_EQ((*served_)({.target = "/v1/stories/" + story, .token = staff(other_)}).status, 200);
-    EXPECT_EQ((*served_)({"POST", "/v1/progress/batch", R"({"updates":[]})", staff(other_)}).status,
-              200);
-    EXPECT_LT(std::chrono::steady_clock::now() - since, 5s);
+  ASSERT_TRUE(eventually([&] { return waiting() == 8; }));
+  const auto of_other =
+      database_->value("select id from users where tenant_id = '" + other_ + "' limit 1");
+  const Subject subject{
+      .tenant = other_, .learner = of_other, .story = other_, .word = word_, .session = a_uuid()};
+  for (int i = 0; i < 10; ++i) {
+    for (const auto& route : routes()) {
+      if (route.method == Method::delete_ || route.path == "/v1/events") continue;
+      auto request = sample_request(route, subject);
+      request.token = staff(other_);
+      const auto since = std::chrono::steady_clock::now();
+      EXPECT_EQ((*served_)(request).status, 200) << name_of(route);
+      EXPECT_LT(std::chrono::steady_clock::now() - since, 5s) << name_of(route);
+    }
   }
-  EXPECT_LE(waiting(), 32);
+  EXPECT_EQ(waiting(), 8);
   lock.end();
   for (auto& client : flood) {
     const auto reply = client.receive();
@@ -404,7 +412,10 @@ TEST_F(HttpFaults, a_tenant_that_waits_in_the_database_holds_up_no_other) {
     Served::check(waits, *reply);
     EXPECT_EQ(reply->status, 200) << reply->body;
   }
-  EXPECT_EQ(database_->value("select sum(review_count) from user_vocabulary_progress"), "64");
+  EXPECT_EQ(database_->value("select sum(review_count) from user_vocabulary_progress where "
+                             "tenant_id = '" +
+                             tenant_ + "'"),
+            "64");
 }
 
 // Behind a replica everything can be read and nothing written, and that is said.

@@ -103,7 +103,8 @@ class Served {
   explicit Served(const AppDatabase& database, std::vector<std::string> settings = {})
       : Served(app_url(database), std::move(settings)) {}
   Served(std::string url, std::vector<std::string> settings)
-      : program_({.database_url = std::move(url), .settings = with_defaults(std::move(settings))}) {}
+      : program_({.database_url = std::move(url), .settings = with_defaults(std::move(settings))}) {
+  }
 
   ApiReply operator()(const ApiRequest& request) {
     auto reply = client().exchange(request);
@@ -270,7 +271,8 @@ inline ApiRequest sample_request(const Route& route, const Subject& subject) {
   } else if (path == "/v1/analytics/learning") {
     target += "?from=2025-03-01&to=2025-04-01";
   } else {
-    throw std::runtime_error(fmt::format("no test knows how to ask for {} {}", request.method, path));
+    throw std::runtime_error(
+        fmt::format("no test knows how to ask for {} {}", request.method, path));
   }
   request.target = target;
   return request;

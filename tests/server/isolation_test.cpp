@@ -71,9 +71,10 @@ class TwoTenants {
   [[nodiscard]] std::string checksum() const {
     std::string sql;
     for (const auto& [table, column] : tables_) {
-      sql += fmt::format("{}select md5(coalesce(string_agg(md5(t::text), '' order by t::text), '')) "
-                         "from {} t where {} = '{}'",
-                         sql.empty() ? "" : " union all ", table, column, theirs_.tenant);
+      sql += fmt::format(
+          "{}select md5(coalesce(string_agg(md5(t::text), '' order by t::text), '')) "
+          "from {} t where {} = '{}'",
+          sql.empty() ? "" : " union all ", table, column, theirs_.tenant);
     }
     std::string out;
     for (const auto& row : database_.query(sql)) out += row[0] + "\n";
@@ -87,9 +88,10 @@ class TwoTenants {
     const auto collect = [&](const std::string& text, std::set<std::string>& into) {
       for (const auto& row : database_.query(text)) into.insert(row[0]);
     };
-    const std::string find = "select distinct lower((regexp_matches(t::text, "
-                             "'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', "
-                             "'g'))[1]) from ";
+    const std::string find =
+        "select distinct lower((regexp_matches(t::text, "
+        "'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', "
+        "'g'))[1]) from ";
     collect("select id from vocabulary", shared);
     for (const auto& [table, column] : tables_) {
       collect(find + table + " t where " + column + " = '" + theirs_.tenant + "'", out);
@@ -100,9 +102,9 @@ class TwoTenants {
   }
 
   testing::Rows as_application(const std::string& tenant, const std::string& sql) const {
-    return database_.query(fmt::format("set session authorization {}; {}{}", database_.role(),
-                                       tenant.empty() ? "" : "set lyceum.tenant = '" + tenant + "'; ",
-                                       sql));
+    return database_.query(
+        fmt::format("set session authorization {}; {}{}", database_.role(),
+                    tenant.empty() ? "" : "set lyceum.tenant = '" + tenant + "'; ", sql));
   }
 
  private:
@@ -207,8 +209,8 @@ TEST(Isolation, no_route_reads_or_changes_what_is_anothers) {
   }
   EXPECT_EQ(tried.size(), routes().size());
   // The other tenant itself finds its marks: they could have been seen.
-  const auto own = served({.target = "/v1/stories?q=zq7other",
-                           .token = staff(two.theirs().tenant, "teacher")});
+  const auto own =
+      served({.target = "/v1/stories?q=zq7other", .token = staff(two.theirs().tenant, "teacher")});
   EXPECT_NE(own.body.find(kMark), std::string::npos);
 }
 
@@ -224,13 +226,15 @@ TEST(Isolation, every_table_of_tenants_has_rows_of_both_and_policies) {
                 "0");
     }
     EXPECT_EQ(two.database().value("select relkind::text || relrowsecurity || relforcerowsecurity "
-                                   "from pg_catalog.pg_class where oid = '" + table + "'::regclass"),
+                                   "from pg_catalog.pg_class where oid = '" +
+                                   table + "'::regclass"),
               "rtruetrue");
     // The tenant leads the key, so that no key of one tenant's can meet another's.
     EXPECT_EQ(two.database().value(
                   "select a.attname from pg_catalog.pg_index i join pg_catalog.pg_attribute a on "
                   "a.attrelid = i.indrelid and a.attnum = i.indkey[0] where i.indisprimary and "
-                  "i.indrelid = '" + table + "'::regclass"),
+                  "i.indrelid = '" +
+                  table + "'::regclass"),
               column);
   }
 }
@@ -258,7 +262,9 @@ std::string insert_of_theirs(const std::string& table, const std::string& column
   const auto& two = tenants();
   const auto columns = two.database().value(
       "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_catalog.pg_attribute "
-      "where attrelid = '" + table + "'::regclass and attnum > 0 and not attisdropped and "
+      "where attrelid = '" +
+      table +
+      "'::regclass and attnum > 0 and not attisdropped and "
       "attgenerated = ''");
   const auto row = two.database().value(fmt::format(
       "select replace(quote_literal(to_jsonb(t)), E'\\n', ' ') from {} t where {} = '{}' limit 1",
@@ -294,9 +300,8 @@ TEST(Isolation, with_a_tenant_the_application_has_that_ones_rows_alone) {
   for (const auto& [table, column] : two.tables()) {
     SCOPED_TRACE(table);
     const auto of_theirs = fmt::format("where {} = '{}'", column, theirs);
-    const auto counted =
-        two.as_application(ours, fmt::format("select count(*) filter ({0}), count(*) > 0 from {1}",
-                                             of_theirs, table));
+    const auto counted = two.as_application(
+        ours, fmt::format("select count(*) filter ({0}), count(*) > 0 from {1}", of_theirs, table));
     EXPECT_EQ(counted.back(), (testing::Row{"0", "t"}));
     expect_refused(ours, insert_of_theirs(table, column));
     expect_refused(ours, fmt::format("with gone as (delete from {} {} returning 1) select count(*) "
@@ -320,9 +325,10 @@ TEST(Isolation, with_a_tenant_the_application_has_that_ones_rows_alone) {
 TEST(Isolation, the_application_cannot_step_out_of_its_role) {
   const auto& two = tenants();
   for (const auto* sql :
-       {"set role lyceum_owner", "set role postgres", "alter table users disable row level security",
-        "drop policy tenant_rows on users", "grant lyceum_owner to current_user",
-        "create table public.mine (a int)", "alter table users owner to current_user",
+       {"set role lyceum_owner", "set role postgres",
+        "alter table users disable row level security", "drop policy tenant_rows on users",
+        "grant lyceum_owner to current_user", "create table public.mine (a int)",
+        "alter table users owner to current_user",
         "create or replace function public.lyceum_api_key(wanted text) returns int language sql as "
         "'select 1'",
         "select hash from api_keys", "create policy mine on users using (true)"}) {
@@ -341,7 +347,8 @@ TEST(Isolation, the_application_cannot_step_out_of_its_role) {
   EXPECT_THROW(two.as_application(two.ours().tenant, "set row_security = off; table users"),
                std::exception);
   EXPECT_EQ(two.database().value("select rolsuper or rolbypassrls or rolcreaterole from pg_roles "
-                                 "where rolname = '" + two.database().role() + "'"),
+                                 "where rolname = '" +
+                                 two.database().role() + "'"),
             "f");
 }
 
@@ -349,9 +356,9 @@ TEST(Isolation, the_application_cannot_step_out_of_its_role) {
 TEST(Isolation, functions_of_the_owner_keep_to_the_tenant) {
   const auto& two = tenants();
   std::set<std::string> known;
-  for (const auto& row : two.database().query(
-           "select p.proname from pg_catalog.pg_proc p where p.prosecdef and "
-           "p.pronamespace = 'public'::regnamespace")) {
+  for (const auto& row :
+       two.database().query("select p.proname from pg_catalog.pg_proc p where p.prosecdef and "
+                            "p.pronamespace = 'public'::regnamespace")) {
     known.insert(row[0]);
   }
   // Who adds one shows here that it keeps to the tenant. lyceum_api_key is what tells the tenant.
@@ -359,12 +366,14 @@ TEST(Isolation, functions_of_the_owner_keep_to_the_tenant) {
   const auto expect_empty = [&](const std::string& name, const std::string& call) {
     tried.insert(name);
     for (const auto& tenant : {std::string(), two.ours().tenant}) {
-      const auto is = two.as_application(tenant, "select coalesce((" + call + ")::text, '')").back()[0];
+      const auto is =
+          two.as_application(tenant, "select coalesce((" + call + ")::text, '')").back()[0];
       EXPECT_TRUE(is == "0" || is == "{}" || is.empty()) << name << ": " << is;
     }
   };
-  expect_empty("lyceum_search_stories",
-               "lyceum_search_stories('zq7other', null, null, null, null, null, null, null, null, 10)");
+  expect_empty(
+      "lyceum_search_stories",
+      "lyceum_search_stories('zq7other', null, null, null, null, null, null, null, null, 10)");
   expect_empty("lyceum_count_stories", "lyceum_count_stories('zq7other', null, null, null)");
   for (const auto& name : known) EXPECT_TRUE(tried.contains(name)) << name;
 }
@@ -377,8 +386,8 @@ std::string nested_plans(const std::string& tenant, const std::string& sql) {
       PQconnectdb(two.database().url().c_str()), PQfinish);
   std::string plans;
   PQsetNoticeProcessor(
-      connection.get(),
-      [](void* to, const char* text) { *static_cast<std::string*>(to) += text; }, &plans);
+      connection.get(), [](void* to, const char* text) { *static_cast<std::string*>(to) += text; },
+      &plans);
   for (const auto& step :
        {std::string("load 'auto_explain'"), std::string("set auto_explain.log_min_duration = 0"),
         std::string("set auto_explain.log_nested_statements = on"),

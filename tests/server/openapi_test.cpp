@@ -1,12 +1,13 @@
 // The OpenAPI document against the routes: each says all that the other does.
 
+#include "server/openapi.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
 
 #include "server/api_harness.h"
-#include "server/openapi.h"
 
 namespace lyceum::server {
 namespace {

@@ -49,10 +49,10 @@ bool fits(std::string_view path, std::string_view path_template) {
 // What a problem must never hold: names of ours and words of the server's.
 std::vector<std::string> told_too_much(const std::string& body) {
   static constexpr std::string_view kSecrets[] = {
-      "learning.",   "lyceum_",     "lyceum.",   "app_",         "pg_",       "SELECT",
-      "INSERT",      "relation",    "violates",  "duplicate key", "constraint", "row-level",
-      "permission",  "PL/pgSQL",    "SQLSTATE",  "postgres",     "127.0.0.1", "/tmp",
-      "/dev/shm",    ".s.PGSQL",    "FATAL",     "ERROR",        "column",    "backend",
+      "learning.",   "lyceum_",         "lyceum.",  "app_",          "pg_",        "SELECT",
+      "INSERT",      "relation",        "violates", "duplicate key", "constraint", "row-level",
+      "permission",  "PL/pgSQL",        "SQLSTATE", "postgres",      "127.0.0.1",  "/tmp",
+      "/dev/shm",    ".s.PGSQL",        "FATAL",    "ERROR",         "column",     "backend",
       "user_events", "idempotency_keys"};
   std::vector<std::string> out;
   for (const auto secret : kSecrets) {
@@ -140,9 +140,9 @@ std::vector<std::string> ApiDocument::problems(const ApiRequest& request,
       }
       const auto& schema = follow(header.value()).at("schema");
       const bool is_number = value.find_first_not_of("0123456789") == std::string::npos;
-      const json::value typed =
-          is_number && schema.at("type").as_string() == "integer" ? json::value(std::stoll(value))
-                                                                  : json::value(value);
+      const json::value typed = is_number && schema.at("type").as_string() == "integer"
+                                    ? json::value(std::stoll(value))
+                                    : json::value(value);
       for (auto& problem : schema_problems(root_, schema, typed)) {
         out.push_back(name + ' ' + problem);
       }

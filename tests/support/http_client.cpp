@@ -50,8 +50,7 @@ bool HttpClient::send(const ApiRequest& request) {
   }
   bytes += "\r\n" + request.body;
   for (std::size_t sent = 0; sent < bytes.size();) {
-    const auto count =
-        ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    const auto count = ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
     if (count <= 0) {
       // A refusal may be there already, while the body was still on its way.
       if (read_more()) return true;

@@ -101,7 +101,8 @@ class Checker {
         }
       }
     } else if (key == "additionalProperties") {
-      if (rule.is_object() || rule.as_bool()) return say(place, "additionalProperties is not false");
+      if (rule.is_object() || rule.as_bool())
+        return say(place, "additionalProperties is not false");
       const auto* known = schema.if_contains("properties");
       if (!value.is_object()) return;
       for (const auto& member : value.as_object()) {

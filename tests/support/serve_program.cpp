@@ -56,13 +56,9 @@ ServeProgram::~ServeProgram() {
 }
 
 void ServeProgram::start() {
-  std::vector<std::string> arguments{build_path("bin/lyceum"),
-                                     "serve",
-                                     "--json",
-                                     "--data-address",
-                                     fmt::format("127.0.0.1:{}", port_),
-                                     "--admin-address",
-                                     "127.0.0.1:0"};
+  std::vector<std::string> arguments{
+      build_path("bin/lyceum"),           "serve",           "--json",     "--data-address",
+      fmt::format("127.0.0.1:{}", port_), "--admin-address", "127.0.0.1:0"};
   auto additions = options_.settings;
   additions.push_back("DATABASE_URL=" + options_.database_url);
   for (const auto* unset : {"DATABASE_PRIMARY_URL=", "LYCEUM_CONFIG="}) additions.push_back(unset);

@@ -9,8 +9,8 @@
 
 namespace lyceum::testing {
 
-// The built program as `lyceum serve`, on free ports of 127.0.0.1, as a child of the calling thread:
-// it is killed when that ends, so the test's own thread starts it.
+// The built program as `lyceum serve`, on free ports of 127.0.0.1, as a child of the calling
+// thread: it is killed when that ends, so the test's own thread starts it.
 class ServeProgram {
  public:
   struct Options {
