@@ -98,7 +98,7 @@ struct ServerSettings {
   int max_header_bytes = 16'384;
   int max_target_bytes = 4'096;
   int max_in_flight = 2'000;
-  int tenant_in_flight = 32;
+  int tenant_in_flight = 8;
   int tenant_waiting = 1'000;
   int tenant_rate = 500;  // requests per second; 0: no limit
   int tenant_burst = 200;

@@ -53,6 +53,9 @@ Problem problem_of(const Error& error) {
     case ErrorCode::kConflict:
       return {409, "conflict", error.message};
     case ErrorCode::kSql: {
+      // A transaction that says it writes cannot even begin on a replica, which is refused as a
+      // feature that is not there. BEGIN has no name; the statements that do mean what they say.
+      if (error.sqlstate == "0A000" && error.statement.empty()) return problem_of_sqlstate("25006");
       auto problem = problem_of_sqlstate(error.sqlstate);
       if (error.may_have_taken_effect) problem.detail += "; it may have taken effect";
       return problem;

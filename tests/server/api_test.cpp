@@ -1242,8 +1242,7 @@ TEST(Api, of_one_tenant_only_so_many_are_at_work) {
   };
   ASSERT_TRUE(eventually([&] { return waiting_in_database() == "2"; }));
   ASSERT_TRUE(eventually([&] {
-    return served.metrics().find("waiting 3") != std::string::npos ||
-           served.metrics().find("} 3") != std::string::npos;
+    return served.metrics().find("lyceum_http_requests_waiting 3\n") != std::string::npos;
   }));
   // Two are at work, three wait, the next are refused at once; another tenant is not concerned.
   for (int i = 5; i < 9; ++i) {
