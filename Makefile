@@ -19,7 +19,7 @@ demo: build ## the main job on a private PostgreSQL, with its report (LYCEUM_DEM
 	@$(lyceum) demo $(inputs) $(ARGS)
 
 .PHONY: serve
-serve: build ## the same, and stays until Ctrl-C
+serve: build ## the same, and serves it over HTTP until Ctrl-C
 	@$(lyceum) demo --stay $(inputs) $(ARGS)
 
 .PHONY: package

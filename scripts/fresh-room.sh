@@ -116,6 +116,11 @@ make_fresh_room() {
     echo "deb $mirror $suite-updates main"
     echo "deb ${mirror%/debian*}/debian-security $suite-security main"
   } >"$root/etc/apt/sources.list"
+  # Whom this machine trusts beside Debian's authorities, as where a proxy stands between.
+  if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
+    cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/"
+    inside update-ca-certificates >/dev/null
+  fi
   # Package lists would be older than the mirror's packages.
   rm -rf "$root"/var/lib/apt/lists/*
 }

@@ -1,15 +1,14 @@
 // The main job, end to end: a private PostgreSQL, a school's data, the index catalogue, the
 // operations through our own client, and how fast each is beside the guide's own statement.
 
-#include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
-#include <signal.h>
 
 #include "base/statement_statistics.h"
 #include "cli/await.h"
 #include "cli/bench_suite.h"
 #include "cli/command.h"
 #include "cli/stage_options.h"
+#include "cli/stage_service.h"
 #include "cli/table.h"
 #include "learning/analytics.h"
 #include "learning/health.h"
@@ -101,13 +100,6 @@ Result<void> show(const Stage& stage, std::ostream& out) {
   return {};
 }
 
-void wait_for_signal() {
-  boost::asio::io_context io(1);
-  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
-  signals.async_wait([](auto, auto) {});
-  io.run();
-}
-
 Result<std::vector<BenchRow>> report(const Stage& stage, Context& context, ProgressLine& progress) {
   if (!context.json) {
     auto shown = show(stage, context.out);
@@ -132,6 +124,7 @@ int run_demo(Context& context, const Arguments& arguments) {
   if (stage.has_error()) return context.fail(stage.error());
 
   auto rows = report(*stage, context, progress);
+  Result<void> served;
   if (rows.has_value()) {
     if (context.json) {
       context.out << rows_json(*rows) << std::endl;
@@ -142,11 +135,12 @@ int run_demo(Context& context, const Arguments& arguments) {
       context.out << "\nThe cluster stays until Ctrl-C:\n  as the application: "
                   << stage->application_url << "\n  as its owner:       " << stage->admin_url
                   << std::endl;
-      wait_for_signal();
+      served = serve_stage(context, *stage);
     }
   }
   auto removed = remove_stage(*stage);
   if (rows.has_error()) return context.fail(rows.error());
+  if (served.has_error()) return context.fail(served.error());
   if (removed.has_error()) return context.fail(removed.error());
   return std::ranges::any_of(*rows, [](const BenchRow& row) { return row.mismatch.has_value(); })
              ? kFailed
@@ -160,12 +154,13 @@ Command demo() {
           .summary = "Show the main job on a private PostgreSQL, and leave nothing behind",
           .examples =
               "  lyceum demo\n"
-              "  lyceum demo --stay                    keep it until Ctrl-C\n"
+              "  lyceum demo --stay                    serve it over HTTP until Ctrl-C\n"
               "  LYCEUM_DEMO_SCALE=5 lyceum demo       five times the data",
           .declare = [](std::vector<Option>& options) -> Run {
             auto arguments = std::make_shared<Arguments>();
             declare_input(options, arguments->input);
-            options.push_back({"--stay", "Keep the cluster until Ctrl-C", &arguments->stay});
+            options.push_back({"--stay", "Keep the cluster, and serve it over HTTP, until Ctrl-C",
+                               &arguments->stay});
             return [arguments](Context& context) { return run_demo(context, *arguments); };
           }};
 }

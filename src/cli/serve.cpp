@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/endpoint_url.h"
 #include "server/service.h"
 
 namespace lyceum::cli {
@@ -13,12 +14,6 @@ struct Arguments {
   std::string data_address;
   std::string admin_address;
 };
-
-std::string url_of(const boost::asio::ip::tcp::endpoint& endpoint) {
-  const auto address = endpoint.address().to_string();
-  return fmt::format("http://{}:{}", endpoint.address().is_v6() ? '[' + address + ']' : address,
-                     endpoint.port());
-}
 
 Result<LoadedConfiguration> load(const Context& context, const Arguments& arguments) {
   auto sources = context.sources();

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "cli/context.h"
+#include "cli/stage.h"
+
+namespace lyceum::cli {
+
+// Serves the stage over HTTP until SIGINT or SIGTERM, where the configuration says, or on free
+// ports where somebody else listens there. Makes an API key of the first school for it, and prints
+// how to ask with it. Errors: those of Service::start and create_api_key.
+[[nodiscard]] Result<void> serve_stage(Context& context, const Stage& stage);
+
+}  // namespace lyceum::cli
