@@ -310,7 +310,9 @@ const std::vector<Setting>& settings() {
        kServer<&ServerSettings::tenant_in_flight>,
        {1, 1'000'000},
        "",
-       "Most requests of one tenant at work, per worker, while no other asks; more wait for their "
+       "Most requests of one tenant at work, per worker, while no other asks (below the "
+       "connections that a worker has, so that one tenant cannot hold them all); more wait for "
+       "their "
        "turn. While others ask the tenants share the lanes."},
       {"server",
        "tenant_waiting",

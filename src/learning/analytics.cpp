@@ -1,5 +1,7 @@
 #include "learning/analytics.h"
 
+#include <fmt/format.h>
+
 #include "sql/statements.h"
 
 namespace lyceum::learning {
@@ -21,9 +23,11 @@ awaitable<Result<LearningAnalytics>> learning_analytics(Scope scope, AnalyticsRe
       sql::learning::learning_analytics, pg::Params(request.from, request.to, request.time_zone),
       scope.call());
   if (rows.has_error()) {
-    auto error = rows.error();
-    if (error.sqlstate == "22023") error.code = ErrorCode::kBadInput;  // unknown time zone
-    co_return error;
+    if (rows.error().sqlstate == "22023" && request.time_zone) {
+      co_return bad_input(
+          fmt::format("there is no time zone '{}'", request.time_zone->substr(0, 50)));
+    }
+    co_return rows.error();
   }
   const auto row = (*rows)[0];
   const auto column = [&](std::string_view name) { return rows->column(name); };

@@ -147,7 +147,7 @@ awaitable<Result<Recorded>> record_events(Scope scope, std::vector<EventRecord> 
       if (can_be_repeated(error) && attempt < kMostAttempts) continue;
       if (is_bad_payload(error)) {
         error.code = ErrorCode::kBadInput;
-        error.hint = "a number in a payload is out of range";
+        error.message = "a number in a payload is out of range, or a text holds a NUL character";
       }
       co_return error;
     }

@@ -25,9 +25,11 @@ awaitable<Result<pg::Rows>> vocabulary_rows(Scope scope, VocabularyRequest reque
       pg::Params(request.learner, std::int32_t{request.limit}, request.present, request.time_zone),
       scope.call());
   if (rows.has_error()) {
-    auto error = rows.error();
-    if (error.sqlstate == "22023") error.code = ErrorCode::kBadInput;  // unknown time zone
-    co_return error;
+    if (rows.error().sqlstate == "22023" && request.time_zone) {
+      co_return bad_input(
+          fmt::format("there is no time zone '{}'", request.time_zone->substr(0, 50)));
+    }
+    co_return rows.error();
   }
   const int reviews = rows->column("review_count");
   if (std::ranges::none_of(

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "server/problem.h"
+#include "server/trace_context.h"
 
 namespace lyceum::server {
 
@@ -131,8 +132,12 @@ awaitable<bool> Session::answer(Incoming& incoming) {
 // What is left of the request is not read: the connection ends with this.
 awaitable<bool> Session::refuse(const Refusal& refusal) {
   ++(refusal.status == 408 ? listener_.figures_.timed_out : listener_.figures_.malformed);
-  const auto response =
-      to_response({refusal.status, refusal.code, std::string(refusal.detail)}, "");
+  const auto id = request_id_from({});
+  auto response = to_response({refusal.status, refusal.code, std::string(refusal.detail)}, id);
+  response.headers.emplace_back("X-Request-Id", id);
+  listener_.log_.info(
+      "request refused",
+      {{"status", refusal.status}, {"code", refusal.code}, {"request_id", id}, {"peer", peer_}});
   if (co_await send(response, nullptr, true)) co_await linger();
   co_return false;
 }

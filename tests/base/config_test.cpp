@@ -341,6 +341,17 @@ TEST(Config, EveryDefaultCanBeWrittenIntoAFile) {
   }
 }
 
+// Found by fuzzing: the parser took for granted that a key begins there.
+TEST(Config, AFileThatIsNoTomlIsAnError) {
+  for (const std::string text : {"[?at", "[", "[?\n=1", "a.?=1", "=", "[[?]]"}) {
+    ConfigurationSources sources;
+    sources.file = ConfigurationSources::File{"lyceum.toml", text};
+    const auto loaded = load_configuration(sources);
+    ASSERT_TRUE(loaded.has_error()) << text;
+    EXPECT_EQ(loaded.error().code, ErrorCode::kConfiguration) << text;
+  }
+}
+
 TEST(Config, TheDocumentationIsThatOfTheTable) {
   const std::string path = source_path("docs/configuration.md");
   if (std::getenv("LYCEUM_TEST_WRITE_DOCS") != nullptr) {
