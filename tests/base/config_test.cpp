@@ -343,7 +343,8 @@ TEST(Config, EveryDefaultCanBeWrittenIntoAFile) {
 
 // Found by fuzzing: the parser took for granted that a key begins there.
 TEST(Config, AFileThatIsNoTomlIsAnError) {
-  for (const std::string text : {"[?at", "[", "[?\n=1", "a.?=1", "=", "[[?]]"}) {
+  for (const std::string text :
+       {"[?at", "[", "[?\n=1", "a.?=1", "=", "[[?]]", "[\u02ec]", "[\u02ecdatabase]\n"}) {
     ConfigurationSources sources;
     sources.file = ConfigurationSources::File{"lyceum.toml", text};
     const auto loaded = load_configuration(sources);
