@@ -124,7 +124,7 @@ TEST(JsonBody, TheFirstErrorStays) {
 TEST(JsonBody, NamesInErrorsMayHoldAnything) {
   // What a caller wrote comes back in the problem's detail, where it is escaped.
   EXPECT_EQ(read(with("a\\u0000\\n", "1")),
-            std::string("'a\0\n' is no member that is known here", 34));
+            std::string("'a\0\n' is no member that is known here", 37));
 }
 
 }  // namespace

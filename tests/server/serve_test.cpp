@@ -290,7 +290,7 @@ TEST_F(Serve, IsReadyWhenPostgresIs) {
   const auto place = local::Ephemeral::make().value();
   auto cluster = place.up().value();
   const School own(cluster.primary());
-  ServeProcess serve(own.url());
+  ServeProcess serve(own.url(), "request_timeout = \"500ms\"\n");
   ASSERT_TRUE(serve.started()) << serve.log();
   EXPECT_EQ(ready(serve.admin_port()), 200);
   cluster.primary().stop(local::StopMode::kImmediate).value();
