@@ -44,6 +44,11 @@ test-tsan: dependencies-sanitize ## the same under ThreadSanitizer
 	@scripts/build.sh tsan
 	@scripts/run-tests.sh tsan $(ARGS)
 
+.PHONY: fuzz
+fuzz: dependencies-sanitize ## libFuzzer on what reads foreign bytes, FUZZ_SECONDS=60 each; ARGS: names
+	@scripts/build.sh fuzz fuzz
+	@scripts/fuzz.sh $(ARGS)
+
 .PHONY: test-fresh
 test-fresh: ## make demo and make test of HEAD in a new Debian 12 (chroot; as root)
 	@scripts/install-dependencies.sh fresh

@@ -15,6 +15,11 @@ if(LYCEUM_SANITIZE)
   target_link_options(lyceum_options INTERFACE -fsanitize=${LYCEUM_SANITIZE})
 endif()
 
+if(LYCEUM_FUZZ)
+  # Everything is instrumented; the targets alone get libFuzzer's main().
+  target_compile_options(lyceum_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 find_program(LYCEUM_LLD NAMES ld.lld-19)
 if(LYCEUM_LLD)
   target_link_options(lyceum_options INTERFACE -fuse-ld=${LYCEUM_LLD})

@@ -8,5 +8,5 @@ mode=(-i)
 [[ ${1-} == --check ]] && mode=(--dry-run -Werror)
 git ls-files -z --cached --others --exclude-standard -- \
   'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'bench/*.h' 'bench/*.cpp' \
-  'tools/*.h' 'tools/*.cpp' 'examples/*.h' 'examples/*.cpp' 'fuzz/*.cpp' 'cmake/*.cpp' |
+  'tools/*.h' 'tools/*.cpp' 'examples/*.h' 'examples/*.cpp' 'fuzz/*.h' 'fuzz/*.cpp' 'cmake/*.cpp' |
   xargs -0 --no-run-if-empty clang-format-19 "${mode[@]}"

@@ -45,7 +45,7 @@ Fields::Fields(const boost::json::value& value, std::string_view array, std::siz
   object_ = value.if_object();
   if (object_ == nullptr && !failed()) {
     error = bad(array.empty() ? "the body is no JSON object"
-                              : fmt::format("{}[{}] is no object", array, index));
+                              : fmt::format("'{}[{}]' is no object", array, index));
   }
 }
 

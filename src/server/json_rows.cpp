@@ -23,6 +23,10 @@ void append_padded(std::string& out, unsigned value, int width) {
   out.append(digits, static_cast<std::size_t>(width));
 }
 
+// Four digits of a year are all that RFC 3339 has.
+constexpr pg::Date kFirstDay = std::chrono::year(0) / 1 / 1;
+constexpr pg::Date kLastDay = std::chrono::year(9999) / 12 / 31;
+
 void append_day(std::string& out, pg::Date day) {
   const std::chrono::year_month_day date(day);
   append_padded(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
@@ -53,7 +57,12 @@ void append_value(std::string& out, const pg::Row& row, int column, pg::Oid type
     case oid::kInt4:
     case oid::kInt8:
       return append_digits(out, row.get<std::int64_t>(column));
-    case oid::kFloat4:
+    case oid::kFloat4: {
+      // By its own shortest decimal: 0.1, not 0.10000000149011612.
+      const auto number = static_cast<float>(row.get<double>(column));
+      if (!std::isfinite(number)) return append_json_number(out, number);
+      return append_digits(out, number);
+    }
     case oid::kFloat8:
       return append_json_number(out, row.get<double>(column));
     case oid::kNumeric: {
@@ -129,6 +138,10 @@ void append_json_uuid(std::string& out, const Uuid& value) {
 }
 
 void append_json_timestamp(std::string& out, Timestamp value) {
+  if (value < kFirstDay || value >= kLastDay + std::chrono::days(1)) {
+    out += "null";
+    return;
+  }
   const auto day = std::chrono::floor<std::chrono::days>(value);
   const auto micros = static_cast<std::uint64_t>((value - day).count());
   const auto seconds = static_cast<unsigned>(micros / 1'000'000);
@@ -148,6 +161,10 @@ void append_json_timestamp(std::string& out, Timestamp value) {
 }
 
 void append_json_date(std::string& out, pg::Date value) {
+  if (value < kFirstDay || value > kLastDay) {
+    out += "null";
+    return;
+  }
   out += '"';
   append_day(out, value);
   out += '"';

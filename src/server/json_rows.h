@@ -14,8 +14,10 @@ namespace lyceum::server {
 //   bool, int2/4/8, float4/8, numeric   numbers (NaN and infinities: null)
 //   uuid, text and its like             strings
 //   timestamptz                         "2026-01-31T12:00:00Z", with microseconds where there are
-//   any date                                "2026-01-31" json, jsonb                         as
-//   they are
+//                                       any
+//   date                                "2026-01-31"
+//   json, jsonb                         as they are
+// Times outside of the years 0 to 9999, infinite ones too, are null.
 // Columns of other types throw Exception (kInternal), which names the column.
 class RowWriter {
  public:

@@ -7,6 +7,8 @@
 namespace lyceum::server {
 namespace {
 
+constexpr std::string_view kNothingWritten = "; nothing was written";
+
 // The statements are ours: what the server says of them is no caller's business, but for what it
 // says of a value.
 Problem problem_of_sqlstate(std::string_view sqlstate) {
@@ -57,7 +59,12 @@ Problem problem_of(const Error& error) {
       // feature that is not there. BEGIN has no name; the statements that do mean what they say.
       if (error.sqlstate == "0A000" && error.statement.empty()) return problem_of_sqlstate("25006");
       auto problem = problem_of_sqlstate(error.sqlstate);
-      if (error.may_have_taken_effect) problem.detail += "; it may have taken effect";
+      if (error.may_have_taken_effect) {
+        if (problem.detail.ends_with(kNothingWritten)) {
+          problem.detail.resize(problem.detail.size() - kNothingWritten.size());
+        }
+        problem.detail += "; it may have taken effect";
+      }
       return problem;
     }
     case ErrorCode::kQueueFull:

@@ -107,7 +107,11 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   }
   const auto ahead = parse_offset(rest);
   if (!ahead) return std::nullopt;
-  return Timestamp(*day) + *minutes + std::chrono::seconds(*seconds) + fraction - *ahead;
+  const auto time = Timestamp(*day) + *minutes + std::chrono::seconds(*seconds) + fraction - *ahead;
+  // In UTC, too, it has a year of four digits, and can be said.
+  const auto year = std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(time)).year();
+  if (year < std::chrono::year(0) || year > std::chrono::year(9999)) return std::nullopt;
+  return time;
 }
 
 Result<Query> Query::parse(std::string_view query, std::span<const std::string_view> known) {

@@ -4,7 +4,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <fstream>
@@ -75,6 +74,11 @@ Result<void> Service::listen() {
   const int count =
       settings.workers.value_or(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
   auto address = settings.data_address;
+  if (address.port != 0) {
+    // The workers share the port, and would share it with another instance: nobody may have it yet.
+    const auto alone = Listener::bind(io_.get_executor(), address, false);
+    if (alone.has_error()) return alone.error();
+  }
   for (int i = 0; i < count; ++i) {
     auto worker = Worker::make(*shared_, address, count);
     if (worker.has_error()) return worker.error();
@@ -124,7 +128,11 @@ Result<void> Service::start() {
   });
   while (!checked) io_.run_one();
   if (checked->has_error()) return checked->error();
-  return listen();
+  auto listening = listen();
+  if (listening.has_error()) return listening;
+  // From here on: whoever is told the addresses may send one.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  return {};
 }
 
 awaitable<Result<void>> Service::check_database() {
@@ -168,13 +176,12 @@ bool Service::run() {
 }
 
 awaitable<void> Service::watch_signals() {
-  asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
   for (;;) {
-    const int signal = co_await signals.async_wait(asio::use_awaitable);
+    const int signal = co_await signals_.async_wait(asio::use_awaitable);
     if (signal != SIGHUP) break;
     reload();
   }
-  // The next one is not caught: it ends the process.
+  signals_.clear();  // the next one ends the process
 }
 
 void Service::reload() {

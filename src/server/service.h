@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
@@ -66,6 +67,7 @@ class Service {
   std::unique_ptr<pool::Pool> probe_;  // one connection, to see whether the database answers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listener> admin_;
+  boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer probe_timer_{io_};
   bool database_ready_ = false;
   bool draining_ = false;
