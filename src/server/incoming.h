@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "server/listener.h"
@@ -60,16 +61,28 @@ class Incoming {
   struct Parser;
   std::size_t take_header(std::string_view bytes);
   std::size_t take_body(std::string_view bytes);
+  std::size_t take_data(std::string_view bytes);
+  std::size_t take_line(std::string_view bytes);
+  void take_size(std::string_view line);
+  void take_trailer(std::string_view line);
   void look_at_header();
   void finish();
   void refuse(const Refusal& refusal);
+
+  // What comes next of a body. One of known length is one long chunk.
+  enum class Part : std::uint8_t { size, data, data_end, trailers };
 
   const HttpLimits& limits_;
   const MostBody& most_body_;
   std::unique_ptr<Parser> parser_;
   Request request_;
   Refusal refusal_{};
+  std::string body_;
   std::size_t looked_at_ = 0;  // of a header that is not complete
+  std::size_t most_ = 0;       // bytes of the body
+  std::size_t left_ = 0;       // of the chunk
+  std::size_t beside_ = 0;     // bytes of extensions and trailers until now
+  Part part_ = Part::data;
   State state_ = State::header;
   bool speaks_1_1_ = false;
   bool keeps_alive_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "server/query.h"
@@ -23,6 +24,18 @@ bool is_json(std::string_view type) {
   return std::ranges::equal(type, std::string_view("application/json"), [](char a, char b) {
     return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
   });
+}
+
+// A number like 1e999 is read as infinite, and would be written as what is no number. No deeper
+// than kDeepest.
+bool can_be_written(const boost::json::value& value) {
+  if (const auto* number = value.if_double()) return std::isfinite(*number);
+  if (const auto* array = value.if_array()) return std::ranges::all_of(*array, can_be_written);
+  if (const auto* object = value.if_object()) {
+    return std::ranges::all_of(*object,
+                               [](const auto& member) { return can_be_written(member.value()); });
+  }
+  return true;
 }
 
 }  // namespace
@@ -116,7 +129,12 @@ Timestamp Fields::timestamp(std::string_view name) {
 
 std::string Fields::json(std::string_view name) {
   const auto* value = find(name, true);
-  return value == nullptr ? std::string() : boost::json::serialize(*value);
+  if (value == nullptr) return {};
+  if (!can_be_written(*value)) {
+    fail(name, "holds a number that is out of range");
+    return {};
+  }
+  return boost::json::serialize(*value);
 }
 
 std::optional<Uuid> Fields::optional_uuid(std::string_view name) {

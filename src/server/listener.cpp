@@ -152,9 +152,12 @@ awaitable<bool> Listener::drain(SteadyTime deadline) {
   asio::steady_timer timer(acceptor_.get_executor());
   bool cut = false;
   while (running_ > 0 || figures_.open > 0) {
-    if (!cut && std::chrono::steady_clock::now() >= deadline) {
-      cut = figures_.open > 0;
-      for (auto& session : sessions_->open) session.cut();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      for (auto& session : sessions_->open) {
+        cut = cut || !session.lingers();
+        session.cut();
+      }
+      deadline = SteadyTime::max();
     }
     timer.expires_after(std::chrono::milliseconds(5));
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));

@@ -148,6 +148,7 @@ awaitable<void> Session::linger() {
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   expired_ = false;
+  lingers_ = true;
   deadline_ = std::chrono::steady_clock::now() + kCloseLinger;
   for (std::size_t taken = 0; taken < kMostPassedOver;) {
     buffer_.clear();

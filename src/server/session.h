@@ -29,6 +29,8 @@ class Session : public boost::intrusive::list_base_hook<
   // Nobody is answered any more after the request at hand; a connection that waits for its next one
   // waits a moment longer, for what may be on its way.
   void drain();
+  // Whether it has answered its last request and waits for the other side to see that.
+  [[nodiscard]] bool lingers() const { return lingers_; }
   // Ends it wherever it is.
   void cut();
 
@@ -50,6 +52,7 @@ class Session : public boost::intrusive::list_base_hook<
   SteadyTime deadline_ = SteadyTime::max();
   bool expired_ = false;
   bool idle_ = false;
+  bool lingers_ = false;
 };
 
 }  // namespace lyceum::server

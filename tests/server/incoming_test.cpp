@@ -208,6 +208,26 @@ TEST(Incoming, BodiesHaveTheirPathsLimit) {
   EXPECT_EQ(chunked(11, 1), 413);
 }
 
+// Many small ones are as much as one.
+TEST(Incoming, ExtensionsAndTrailersHaveALimit) {
+  const auto status = [](std::size_t extensions, std::size_t trailers) {
+    std::string body;
+    for (std::size_t i = 0; i < extensions; ++i) body += "1;" + std::string(99, 'x') + "\r\ny\r\n";
+    body += "0\r\n";
+    for (std::size_t i = 0; i < trailers; ++i) body += "X:" + std::string(98, 'x') + "\r\n";
+    Reading reading;
+    reading.feed("POST /a HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + body +
+                 "\r\n");
+    return reading.done() ? 200 : reading.status();
+  };
+  EXPECT_EQ(status(10, 0), 200);
+  EXPECT_EQ(status(0, 10), 200);
+  EXPECT_EQ(status(5, 5), 200);
+  EXPECT_EQ(status(11, 0), 431);
+  EXPECT_EQ(status(0, 11), 431);
+  EXPECT_EQ(status(6, 6), 431);
+}
+
 // Methods are case-sensitive: this is one that nobody knows, and where it ends is plain.
 TEST(Incoming, OtherMethodsAreOther) {
   for (const auto* method : {"get", "TRACE", "PROPFIND", "X"}) {

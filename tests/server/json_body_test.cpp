@@ -103,6 +103,9 @@ TEST(JsonBody, ErrorsNameTheirPlace) {
   EXPECT_EQ(read(with("name", "1")), "'name' is no string");
   EXPECT_EQ(read(with("at", "1")), "'at' is no time such as 2026-01-31T12:00:00Z");
   EXPECT_EQ(read(with("until", "\"soon\"")), "'until' is no time such as 2026-01-31T12:00:00Z");
+  for (const auto* big : {"1e999", "[-1e400]", "{\"a\":{\"b\":[1,2.5e001122]}}"}) {
+    EXPECT_EQ(read(with("any", big)), "'any' holds a number that is out of range") << big;
+  }
   EXPECT_EQ(read(with("rows", "{}")), "'rows' is no array");
   EXPECT_EQ(read(with("rows", "[1,2,3]")), "'rows' has 3 rows, more than 2");
   EXPECT_EQ(read(with("rows", fmt::format("[{{\"id\":{}}},1]", kId))), "'rows[1]' is no object");

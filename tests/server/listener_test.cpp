@@ -436,6 +436,15 @@ TEST(Listener, DrainCutsWhatIsSlow) {
   EXPECT_TRUE(client.closed());
 }
 
+// Who has its answer and does not close is not waited for beyond the deadline, nor missed.
+TEST(Listener, DrainIsCleanWhereAllWasAnswered) {
+  ListenerRun run;
+  auto client = run.connect();
+  client.get("/close");
+  EXPECT_EQ(client.read().body, "bye");
+  EXPECT_TRUE(run.drain(50ms));
+}
+
 TEST(Listener, SaysWhichAddressIsTaken) {
   ListenerRun run;
   asio::io_context io;

@@ -105,6 +105,10 @@ inline std::vector<Vector> smuggling_vectors() {
   chunks("folded trailer", "0\r\nX: a\r\n b\r\n\r\n");
   chunks("bare LF in a trailer", "0\r\nX: a\nY: b\r\n\r\n");
   chunks("CL as a trailer", "0\r\nContent-Length: 5\r\n\r\n");
+  chunks("TE as a trailer", "0\r\ntransfer-encoding: chunked\r\n\r\n");
+  chunks("a trailer without a colon", "0\r\nX\r\n\r\n");
+  chunks("a trailer with a space before the colon", "0\r\nX : a\r\n\r\n");
+  chunks("a size with a space behind it", "5 \r\nabcde\r\n0\r\n\r\n");
   chunks("NUL in a trailer", "0\r\nX: a\0b\r\n\r\n"s);
 
   const auto line = [&](std::string name, std::string first) {
