@@ -175,7 +175,7 @@ Result<std::optional<Uuid>> Query::uuid(std::string_view name) const {
   if (value == nullptr) return std::optional<Uuid>();
   const auto id = parse_uuid(*value);
   if (!id) return bad(name, "UUID");
-  return std::optional(*id);
+  return id;
 }
 
 Result<std::optional<Timestamp>> Query::timestamp(std::string_view name) const {
@@ -183,7 +183,7 @@ Result<std::optional<Timestamp>> Query::timestamp(std::string_view name) const {
   if (value == nullptr) return std::optional<Timestamp>();
   const auto time = parse_timestamp(*value);
   if (!time) return bad(name, "time such as 2026-01-31T12:00:00Z or 2026-01-31");
-  return std::optional(*time);
+  return time;
 }
 
 }  // namespace lyceum::server

@@ -14,10 +14,12 @@ using Code = boost::system::error_code;
 // Counts the members that stand in a text. The library keeps the last of two members of one name:
 // where it kept fewer than there stood, one stood twice.
 struct MemberCounter {
+  // NOLINTBEGIN(readability-identifier-naming): the names that Boost.JSON looks for
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
+  // NOLINTEND(readability-identifier-naming)
 
   bool on_document_begin(Code&) { return true; }
   bool on_document_end(Code&) { return true; }
