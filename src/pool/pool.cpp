@@ -19,7 +19,9 @@ using asio::use_awaitable;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMostAttempts = 4;
+// Where all connections die at once a statement may meet one dead one after the other before the
+// pool has heard of it.
+constexpr int kMostAttempts = 8;
 // How long after a cancel a cancelled statement may be one that the cancel was not meant for.
 constexpr auto kCancelEcho = std::chrono::seconds(10);
 constexpr auto kCancelPoll = std::chrono::milliseconds(1);

@@ -243,7 +243,8 @@ TEST_F(HttpFaults, a_server_that_crashes_and_returns_loses_and_doubles_nothing) 
 }
 
 TEST_F(HttpFaults, a_broken_network_loses_and_doubles_nothing) {
-  serve({"LYCEUM_SERVER_REQUEST_TIMEOUT=1s"});
+  // Long enough for a review, of several round trips, on a machine that is busy.
+  serve({"LYCEUM_SERVER_REQUEST_TIMEOUT=3s"});
   begin_writing();
   for (int i = 0; i < 8; ++i) {
     gate_->cut();

@@ -15,11 +15,14 @@ const Incoming::MostBody kMost = [](Method, std::string_view path) {
 
 // What has come in and not been taken, as a connection keeps it.
 struct Reading {
+  HttpLimits limits;  // which the request refers to
   Incoming incoming;
   std::string left;
   std::size_t taken = 0;
 
-  explicit Reading(const HttpLimits& limits = kLimits) : incoming(limits, kMost) {}
+  explicit Reading(const HttpLimits& given = kLimits) : limits(given), incoming(limits, kMost) {}
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
 
   void feed(std::string_view bytes) {
     left += bytes;
