@@ -406,7 +406,13 @@ TEST_F(Serve, IdleConnectionsCostLittle) {
   const auto grown = (static_cast<double>(serve.resident_bytes()) - static_cast<double>(before)) /
                      static_cast<double>(kConnections);
   RecordProperty("bytes_per_connection", std::to_string(grown));
-  EXPECT_LT(grown, 16.0 * 1024);
+  // AddressSanitizer keeps what was freed, and puts room around what is not.
+#if defined(__has_feature) && __has_feature(address_sanitizer)
+  constexpr double kMost = 8 * 16.0 * 1024;
+#else
+  constexpr double kMost = 16.0 * 1024;
+#endif
+  EXPECT_LT(grown, kMost);
   EXPECT_EQ(status_of(clients.front(), "/v1/stories"), 200);
 }
 
