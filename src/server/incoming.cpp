@@ -191,6 +191,13 @@ void Incoming::look_at_header() {
                boost::beast::iequals(parser_->field(http::field::transfer_encoding), "chunked");
     if (!chunked_) return refuse(kUnknownCoding);
   }
+  for (const std::string_view name :
+       {"Authorization", "Content-Type", "Idempotency-Key", "Lyceum-Bookmark", "Expect"}) {
+    if (message.count({name.data(), name.size()}) > 1) {
+      return refuse(
+          {400, "bad_request", "a field of the header that can be there once is there twice"});
+    }
+  }
   const auto expect = parser_->field(http::field::expect);
   if (speaks_1_1_ && !expect.empty()) {
     if (!boost::beast::iequals(expect, "100-continue")) {
@@ -262,7 +269,7 @@ std::size_t Incoming::take_line(std::string_view bytes) {
     refuse(kBadBody);
     return 0;
   }
-  if (beside_ + line.size() > limits_.header_bytes) {
+  if (beside_ + text.size() > limits_.header_bytes) {
     refuse(kHeaderTooLarge);
     return 0;
   }
@@ -283,10 +290,7 @@ void Incoming::take_size(std::string_view line) {
   std::uint64_t size = 0;
   const auto [at, failed] = std::from_chars(line.data(), line.data() + line.size(), size, 16);
   const auto digits = static_cast<std::size_t>(at - line.data());
-  // from_chars takes a sign for numbers that have one.
-  if (failed != std::errc() || digits > kMostDigits || line.starts_with('-')) {
-    return refuse(kBadBody);
-  }
+  if (failed != std::errc() || digits > kMostDigits) return refuse(kBadBody);
   const auto extension = line.substr(digits);
   const auto begin = extension.find_first_not_of(" \t");
   if (!extension.empty() && (begin == std::string_view::npos || extension[begin] != ';')) {

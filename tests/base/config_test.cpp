@@ -196,6 +196,8 @@ TEST(Config, ErrorsNameKeyValueAndPlace) {
   EXPECT_THAT(problem(file("lanes = 4\n")), HasSubstr("unknown key lanes"));
   EXPECT_THAT(problem(file("[pool.deep]\nlanes = 4\n")), HasSubstr("[pool.deep]"));
   EXPECT_THAT(problem(file("[pool]\nlanes =\n")), HasSubstr("lyceum.toml:2: this is not TOML"));
+  // Found by fuzzing: an assertion of toml++.
+  EXPECT_THAT(problem(file("[,pool]\nlanes = 1\n")), HasSubstr("lyceum.toml:1: this is not TOML"));
   EXPECT_THAT(problem(file("[pool]\nlanes = 1\nlanes = 2\n")), HasSubstr("lyceum.toml:3"));
   EXPECT_THAT(
       problem(environment({{"LYCEUM_POOL_LANES", "many"}})),

@@ -75,6 +75,8 @@ inline std::vector<Vector> smuggling_vectors() {
   fields("a field without a colon", "X\r\n", "");
   fields("a field without a name", ": a\r\n", "");
   fields("a name with a space", "X Y: a\r\n", "");
+  fields("two Authorizations", "Authorization: Bearer a\r\nauthorization: Bearer b\r\n", "");
+  fields("two Idempotency-Keys", "Idempotency-Key: a\r\nIdempotency-Key: a\r\n", "");
   fields("two Hosts", "Host: test\r\n", "");
   out.push_back({"space before the first field",
                  "GET /a HTTP/1.1\r\n Host: test\r\nHost: test\r\n\r\n" + second});
