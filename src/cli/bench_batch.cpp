@@ -7,6 +7,7 @@
 #include "cli/bench_suite.h"
 #include "indexes/catalogue.h"
 #include "learning/batch_progress.h"
+#include "pool/pool.h"
 #include "sql/statements.h"
 
 namespace lyceum::cli {

@@ -20,6 +20,7 @@
 #include "learning/stories.h"
 #include "learning/vocabulary.h"
 #include "pg/waiter.h"
+#include "pool/pool.h"
 #include "server/json_rows.h"
 #include "server/json_struct.h"
 #include "server/worker.h"

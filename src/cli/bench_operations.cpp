@@ -11,6 +11,7 @@
 #include "learning/progress_summary.h"
 #include "learning/stories.h"
 #include "learning/vocabulary.h"
+#include "pool/pool.h"
 #include "sql/statements.h"
 
 namespace lyceum::cli {

@@ -15,6 +15,7 @@
 #include "learning/progress_summary.h"
 #include "learning/stories.h"
 #include "learning/vocabulary.h"
+#include "pool/pool.h"
 
 namespace lyceum::cli {
 namespace {

@@ -7,6 +7,7 @@
 #include "cli/await.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "pool/pool.h"
 
 namespace lyceum::cli {
 namespace {

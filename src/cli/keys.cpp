@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/table.h"
 #include "learning/api_keys.h"
+#include "pool/pool.h"
 
 namespace lyceum::cli {
 namespace {
@@ -87,7 +88,7 @@ int run_on_tenant(Context& context, const Arguments& arguments, Operation operat
         executor,
         {.target = *target, .application_name = "lyceum keys", .limits = {.connection_limit = 1}});
     auto done = co_await operation(
-        learning::Scope{.pool = pool,
+        learning::Scope{.database = pool,
                         .tenant = *tenant,
                         .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)});
     (void)co_await pool.shutdown(std::chrono::seconds(1));

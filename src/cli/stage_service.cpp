@@ -5,6 +5,7 @@
 #include "cli/await.h"
 #include "cli/endpoint_url.h"
 #include "learning/api_keys.h"
+#include "pool/pool.h"
 #include "server/service.h"
 
 namespace lyceum::cli {
@@ -18,7 +19,7 @@ Result<Secret> make_key(const pg::Target& target, const Stage& stage) {
         executor,
         {.target = target, .application_name = "lyceum demo", .limits = {.connection_limit = 1}});
     auto created =
-        co_await learning::create_api_key({.pool = pool, .tenant = stage.school.tenant(0).id},
+        co_await learning::create_api_key({.database = pool, .tenant = stage.school.tenant(0).id},
                                           {.name = "demo", .roles = {"service"}});
     (void)co_await pool.shutdown(std::chrono::seconds(1));
     co_return created;

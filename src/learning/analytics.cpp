@@ -19,7 +19,7 @@ awaitable<Result<LearningAnalytics>> learning_analytics(Scope scope, AnalyticsRe
   if (request.to - request.from > kLongest) {
     co_return bad_input("the span is longer than ten years", "ask for less");
   }
-  const auto rows = co_await scope.pool.execute(
+  const auto rows = co_await scope.database.execute(
       sql::learning::learning_analytics, pg::Params(request.from, request.to, request.time_zone),
       scope.call());
   if (rows.has_error()) {

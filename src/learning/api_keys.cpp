@@ -100,21 +100,22 @@ awaitable<Result<CreatedApiKey>> create_api_key(Scope scope, NewApiKey wanted) {
   const pg::Params params(scope.tenant, random_uuid(), prefix, pg::Bytes(hash.begin(), hash.end()),
                           wanted.name, wanted.roles, wanted.learner, wanted.expires_at);
   const auto rows =
-      co_await scope.pool.execute(sql::learning::api_key_create, params, scope.call());
+      co_await scope.database.execute(sql::learning::api_key_create, params, scope.call());
   if (rows.has_error()) {
     if (rows.error().sqlstate != "23503") co_return rows.error();
     if (auto known = co_await check_tenant(scope); known.has_error()) co_return known.error();
     co_return Error{.code = ErrorCode::kNotFound,
                     .message = fmt::format("tenant {} has no learner {}", to_string(scope.tenant),
                                            wanted.learner ? to_string(*wanted.learner) : ""),
-                    .node = scope.pool.node()};
+                    .node = scope.database.node()};
   }
   co_return CreatedApiKey{.stored = rows->as<ApiKey>().at(0), .key = Secret(key)};
 }
 
 awaitable<Result<std::vector<ApiKey>>> list_api_keys(Scope scope) {
   const pg::Params params(scope.tenant);
-  const auto rows = co_await scope.pool.execute(sql::learning::api_key_list, params, scope.call());
+  const auto rows =
+      co_await scope.database.execute(sql::learning::api_key_list, params, scope.call());
   if (rows.has_error()) co_return rows.error();
   if (rows->empty()) {
     if (auto known = co_await check_tenant(scope); known.has_error()) co_return known.error();
@@ -129,20 +130,21 @@ awaitable<Result<ApiKey>> revoke_api_key(Scope scope, std::string prefix) {
   }
   const pg::Params params(scope.tenant, prefix);
   const auto rows =
-      co_await scope.pool.execute(sql::learning::api_key_revoke, params, scope.call());
+      co_await scope.database.execute(sql::learning::api_key_revoke, params, scope.call());
   if (rows.has_error()) co_return rows.error();
   if (!rows->empty()) co_return rows->as<ApiKey>().at(0);
   co_return Error{
       .code = ErrorCode::kNotFound,
       .message = fmt::format("tenant {} has no API key {}", to_string(scope.tenant), prefix),
-      .node = scope.pool.node()};
+      .node = scope.database.node()};
 }
 
-awaitable<Result<std::optional<FoundApiKey>>> find_api_key(pool::Pool& pool, std::string prefix,
+awaitable<Result<std::optional<FoundApiKey>>> find_api_key(pool::Database& database,
+                                                           std::string prefix,
                                                            SteadyTime deadline) {
   const pg::Params params(prefix);
   const auto rows =
-      co_await pool.execute(sql::learning::api_key_find, params, {.deadline = deadline});
+      co_await database.execute(sql::learning::api_key_find, params, {.deadline = deadline});
   if (rows.has_error()) co_return rows.error();
   if (rows->empty()) co_return std::optional<FoundApiKey>{};
   const auto row = (*rows)[0];

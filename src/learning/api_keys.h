@@ -78,6 +78,6 @@ struct FoundApiKey {
 // The key with that prefix, of whatever tenant and in whatever state; nothing where there is none.
 // Needs no tenant: it is what tells the tenant. Errors: those of Pool::execute.
 [[nodiscard]] boost::asio::awaitable<Result<std::optional<FoundApiKey>>> find_api_key(
-    pool::Pool& pool, std::string prefix, SteadyTime deadline);
+    pool::Database& database, std::string prefix, SteadyTime deadline);
 
 }  // namespace lyceum::learning

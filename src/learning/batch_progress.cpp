@@ -62,7 +62,7 @@ Error refusal(const pg::Rows& rows, const Scope& scope) {
   if (!users.empty()) message += " learner " + name_some(users);
   if (!users.empty() && !stories.empty()) message += " and no";
   if (!stories.empty()) message += " story " + name_some(stories);
-  return {.code = ErrorCode::kNotFound, .message = message, .node = scope.pool.node()};
+  return {.code = ErrorCode::kNotFound, .message = message, .node = scope.database.node()};
 }
 
 }  // namespace
@@ -89,7 +89,8 @@ awaitable<Result<BatchOutcome>> batch_progress(Scope scope, std::vector<Progress
                           percentages, seconds);
 
   for (int attempt = 1;; ++attempt) {
-    auto rows = co_await scope.pool.execute(sql::learning::batch_progress, params, scope.call());
+    auto rows =
+        co_await scope.database.execute(sql::learning::batch_progress, params, scope.call());
     if (rows.has_error()) {
       // The key tells what became of an attempt in doubt: sent again, it is written or replayed.
       if (rows.error().code == ErrorCode::kInDoubt && attempt < kMostAttempts) continue;
@@ -101,7 +102,7 @@ awaitable<Result<BatchOutcome>> batch_progress(Scope scope, std::vector<Progress
       co_return Error{.code = ErrorCode::kConflict,
                       .message = "this idempotency key came before with another batch",
                       .hint = "use a new key for a new batch",
-                      .node = scope.pool.node()};
+                      .node = scope.database.node()};
     }
     if (outcome == "refused") co_return refusal(*rows, scope);
     co_return BatchOutcome{.received = row.get<std::int64_t>(rows->column("received")),

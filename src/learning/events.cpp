@@ -93,14 +93,14 @@ std::optional<Error> refusal(const pg::Rows& rows, const Scope& scope) {
     }
     if (!users.empty() && !sessions.empty()) message += ", and";
     if (!sessions.empty()) message += " the learner has no session " + name_some(sessions);
-    return Error{.code = ErrorCode::kNotFound, .message = message, .node = scope.pool.node()};
+    return Error{.code = ErrorCode::kNotFound, .message = message, .node = scope.database.node()};
   }
   if (!strangers.empty()) {
     return Error{
         .code = ErrorCode::kConflict,
         .message = "nothing was written: another learner has event " + name_some(strangers),
         .hint = "give each event an id of its own",
-        .node = scope.pool.node()};
+        .node = scope.database.node()};
   }
   return std::nullopt;
 }
@@ -141,7 +141,7 @@ awaitable<Result<Recorded>> record_events(Scope scope, std::vector<EventRecord> 
   const pg::Params params(ids, users, sessions, types, payloads, times);
   for (int attempt = 1;; ++attempt) {
     const auto rows =
-        co_await scope.pool.execute(sql::learning::events_record, params, scope.call());
+        co_await scope.database.execute(sql::learning::events_record, params, scope.call());
     if (rows.has_error()) {
       auto error = rows.error();
       if (can_be_repeated(error) && attempt < kMostAttempts) continue;

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "learning/scope.h"
-#include "pool/figures.h"
+#include "pool/pool.h"
 
 namespace lyceum::learning {
 

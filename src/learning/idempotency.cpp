@@ -27,7 +27,7 @@ awaitable<Result<Pruned>> prune_idempotency_keys(Scope scope, Pruning pruning) {
   Pruned out;
   for (std::int32_t i = 0; i < pruning.most_statements; ++i) {
     const auto rows =
-        co_await scope.pool.execute(sql::learning::idempotency_prune, params, scope.call());
+        co_await scope.database.execute(sql::learning::idempotency_prune, params, scope.call());
     if (rows.has_error()) co_return rows.error();
     const auto removed = rows->value<std::int64_t>();
     out.removed += removed;

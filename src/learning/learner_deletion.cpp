@@ -20,7 +20,7 @@ struct Attempt {
 
 awaitable<Attempt> attempt(const Scope& scope, const pg::Params& learner) {
   Attempt out;
-  auto lease = co_await scope.pool.lease(scope.call());
+  auto lease = co_await scope.database.lease(Access::write, scope.call());
   if (lease.has_error()) {
     out.error = lease.error();
     co_return out;
@@ -44,7 +44,7 @@ awaitable<Attempt> attempt(const Scope& scope, const pg::Params& learner) {
     } else {
       out.found = true;
       out.deletion = removed->as<LearnerDeletion>().at(0);
-      const auto committed = co_await transaction->commit();
+      const auto committed = co_await transaction->commit(scope.seen);
       if (committed.has_error()) out.error = committed.error();
     }
   }
@@ -74,7 +74,7 @@ awaitable<Result<LearnerDeletion>> delete_learner(Scope scope, Uuid learner) {
       co_return Error{.code = ErrorCode::kNotFound,
                       .message = fmt::format("tenant {} has no learner {}", to_string(scope.tenant),
                                              to_string(learner)),
-                      .node = scope.pool.node()};
+                      .node = scope.database.node()};
     }
     auto error = *tried.error;
     if (error.code == ErrorCode::kInDoubt) in_doubt = tried.deletion;

@@ -135,7 +135,7 @@ awaitable<Result<void>> write_all(const Scope& scope, pg::Transaction& transacti
     co_return Error{.code = ErrorCode::kNotFound,
                     .message = fmt::format("tenant {} has no learner {}", to_string(scope.tenant),
                                            to_string(learner)),
-                    .node = scope.pool.node()};
+                    .node = scope.database.node()};
   }
   writer.count(1);
   const auto start = fmt::format("{{\"learner\": {}", rows->value<std::string_view>());
@@ -153,7 +153,7 @@ awaitable<Result<void>> write_all(const Scope& scope, pg::Transaction& transacti
 
 awaitable<Result<ExportOutcome>> export_learner(Scope scope, Uuid learner, ExportSink sink) {
   const auto call = scope.call();
-  auto lease = co_await scope.pool.lease(call);
+  auto lease = co_await scope.database.lease(Access::read, call);
   if (lease.has_error()) co_return lease.error();
   const pg::TransactionOptions options{
       .isolation = pg::TransactionOptions::Isolation::repeatable_read,

@@ -96,7 +96,7 @@ Error no_learner(const Scope& scope, const Uuid& learner) {
   return {.code = ErrorCode::kNotFound,
           .message = fmt::format("tenant {} has no learner {}", to_string(scope.tenant),
                                  to_string(learner)),
-          .node = scope.pool.node()};
+          .node = scope.database.node()};
 }
 
 std::optional<fsrs::Memory> stored_memory(const pg::Rows& rows, const pg::Row& row) {
@@ -203,7 +203,7 @@ awaitable<Result<std::optional<ReviewsOutcome>>> work(const Scope& scope, const 
       co_return Error{.code = ErrorCode::kConflict,
                       .message = "this idempotency key came before with another request",
                       .hint = "use a new key for a new request",
-                      .node = scope.pool.node()};
+                      .node = scope.database.node()};
     }
     const pg::Params key(request.key);
     const auto answer = co_await transaction.execute(sql::learning::reviews_replay, key);
@@ -217,7 +217,7 @@ awaitable<Result<std::optional<ReviewsOutcome>>> work(const Scope& scope, const 
   const auto written = co_await transaction.execute(sql::learning::reviews_write, changes);
   if (written.has_error()) co_return written.error();
   if (written->empty()) co_return std::optional<ReviewsOutcome>();
-  const auto committed = co_await transaction.commit();
+  const auto committed = co_await transaction.commit(scope.seen);
   if (committed.has_error()) co_return committed.error();
   co_return ReviewsOutcome{.reviews = written->as<ReviewedWord>()};
 }
@@ -226,8 +226,8 @@ awaitable<Result<std::optional<ReviewsOutcome>>> work(const Scope& scope, const 
 awaitable<Result<std::optional<ReviewsOutcome>>> attempt(const Scope& scope,
                                                          const Request& request) {
   const auto deadline = std::min(scope.deadline, std::chrono::steady_clock::now() + kLongestWait);
-  const pool::Call call{.tenant = scope.tenant, .deadline = deadline};
-  auto lease = co_await scope.pool.lease(call);
+  const pool::Call call{.tenant = scope.tenant, .deadline = deadline, .seen = scope.seen};
+  auto lease = co_await scope.database.lease(Access::write, call);
   if (lease.has_error()) co_return lease.error();
   const pg::TransactionOptions options{.tenant = &scope.tenant, .deadline = deadline};
   auto transaction = co_await pg::Transaction::begin(lease->connection(), options);
@@ -306,7 +306,7 @@ awaitable<Result<ReviewsOutcome>> review_vocabulary(Scope scope, Uuid learner,
       if (number < kMostAttempts) continue;
       co_return Error{.code = ErrorCode::kConflict,
                       .message = "other requests with this idempotency key came and went",
-                      .node = scope.pool.node()};
+                      .node = scope.database.node()};
     }
     auto error = result.error();
     in_doubt = in_doubt || error.code == ErrorCode::kInDoubt;

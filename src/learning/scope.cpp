@@ -16,8 +16,8 @@ pg::Target tuned(pg::Target target) {
   return target;
 }
 
-awaitable<Result<void>> check_isolation(pool::Pool& pool) {
-  const auto bound = co_await pool.execute(sql::learning::isolation, pg::Params{});
+awaitable<Result<void>> check_isolation(pool::Database& database) {
+  const auto bound = co_await database.execute(sql::learning::isolation, pg::Params{});
   if (bound.has_error()) co_return bound.error();
   if (bound->value<bool>()) co_return Result<void>{};
   co_return Error{.code = ErrorCode::kConfiguration,
@@ -27,28 +27,28 @@ awaitable<Result<void>> check_isolation(pool::Pool& pool) {
                   .hint =
                       "connect as a role of its own: create role platform login password "
                       "'...' in role lyceum_app",
-                  .node = pool.node()};
+                  .node = database.node()};
 }
 
 awaitable<Result<void>> check_tenant(const Scope& scope) {
-  const auto found = co_await scope.pool.execute(sql::learning::tenant_exists,
-                                                 pg::Params(scope.tenant), scope.call());
+  const auto found = co_await scope.database.execute(sql::learning::tenant_exists,
+                                                     pg::Params(scope.tenant), scope.call());
   if (found.has_error()) co_return found.error();
   if (found->value<bool>()) co_return Result<void>{};
   co_return Error{.code = ErrorCode::kNotFound,
                   .message = fmt::format("there is no tenant {}", to_string(scope.tenant)),
-                  .node = scope.pool.node()};
+                  .node = scope.database.node()};
 }
 
 awaitable<Result<void>> check_learner(const Scope& scope, const Uuid& learner) {
-  const auto found =
-      co_await scope.pool.execute(sql::learning::learner_exists, pg::Params(learner), scope.call());
+  const auto found = co_await scope.database.execute(sql::learning::learner_exists,
+                                                     pg::Params(learner), scope.call());
   if (found.has_error()) co_return found.error();
   if (found->value<bool>()) co_return Result<void>{};
   co_return Error{.code = ErrorCode::kNotFound,
                   .message = fmt::format("tenant {} has no learner {}", to_string(scope.tenant),
                                          to_string(learner)),
-                  .node = scope.pool.node()};
+                  .node = scope.database.node()};
 }
 
 Error bad_input(std::string message, std::string hint) {

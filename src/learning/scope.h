@@ -1,28 +1,34 @@
 #pragma once
 
 #include "pg/target.h"
-#include "pool/pool.h"
+#include "pool/database.h"
 
 namespace lyceum::learning {
 
 // Who asks, through what, and until when: what every operation begins with. The tenant's rows are
-// all an operation sees and can change: the database holds that by row-level security, so the pool
-// connects as a member of lyceum_app and never as an owner (see check_isolation).
+// all an operation sees and can change: the database holds that by row-level security, so
+// one connects as a member of lyceum_app and never as an owner (see check_isolation).
 struct Scope {
-  pool::Pool& pool;
+  pool::Database& database;
   Uuid tenant;
   SteadyTime deadline = pg::kNoDeadline;
+  // The caller's bookmark, where he has one: see pool::Call. It holds within the operation too, so
+  // that no statement of it sees less than one before it.
+  pg::Position* seen = nullptr;
+  bool primary = false;  // see pool::Call
 
-  [[nodiscard]] pool::Call call() const { return {.tenant = tenant, .deadline = deadline}; }
+  [[nodiscard]] pool::Call call() const {
+    return {.tenant = tenant, .deadline = deadline, .seen = seen, .primary = primary};
+  }
 };
 
 // The target with the settings that the operations' statements are made for: they are planned once,
 // without looking at parameters, and never compiled.
 [[nodiscard]] pg::Target tuned(pg::Target target);
 
-// Whether row-level security binds the role that the pool connects as. Errors: kConfiguration where
+// Whether row-level security binds the role that is connected as. Errors: kConfiguration where
 // it does not, with the remedy.
-[[nodiscard]] boost::asio::awaitable<Result<void>> check_isolation(pool::Pool& pool);
+[[nodiscard]] boost::asio::awaitable<Result<void>> check_isolation(pool::Database& database);
 
 // kNotFound where there is no such tenant: asked only where an answer was empty.
 [[nodiscard]] boost::asio::awaitable<Result<void>> check_tenant(const Scope& scope);

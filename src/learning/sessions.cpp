@@ -44,7 +44,7 @@ std::optional<Error> refusal(const pg::Rows& rows, const Scope& scope) {
     return Error{.code = ErrorCode::kNotFound,
                  .message = fmt::format("nothing was written: tenant {} has no learner {}",
                                         to_string(scope.tenant), name_some(users)),
-                 .node = scope.pool.node()};
+                 .node = scope.database.node()};
   }
   if (!strangers.empty()) {
     return Error{.code = ErrorCode::kConflict,
@@ -52,7 +52,7 @@ std::optional<Error> refusal(const pg::Rows& rows, const Scope& scope) {
                      "nothing was written: another learner or another start has session {}",
                      name_some(strangers)),
                  .hint = "give each session an id of its own",
-                 .node = scope.pool.node()};
+                 .node = scope.database.node()};
   }
   return std::nullopt;
 }
@@ -86,7 +86,7 @@ awaitable<Result<Recorded>> record_sessions(Scope scope, std::vector<SessionReco
   const pg::Params params(ids, users, starts, ends, minutes);
   for (int attempt = 1;; ++attempt) {
     const auto rows =
-        co_await scope.pool.execute(sql::learning::sessions_record, params, scope.call());
+        co_await scope.database.execute(sql::learning::sessions_record, params, scope.call());
     if (rows.has_error()) {
       if (can_be_repeated(rows.error()) && attempt < kMostAttempts) continue;
       co_return rows.error();

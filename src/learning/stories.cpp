@@ -93,7 +93,7 @@ awaitable<Result<std::int64_t>> count(const Scope& scope, const StoriesRequest& 
   if (request.search) params.add(*request.search);
   const auto& statement =
       request.search ? sql::learning::stories_search_count : sql::learning::stories_count;
-  const auto rows = co_await scope.pool.execute(statement, params, scope.call());
+  const auto rows = co_await scope.database.execute(statement, params, scope.call());
   if (rows.has_error()) co_return rows.error();
   co_return rows->value<std::int64_t>();
 }
@@ -129,7 +129,7 @@ awaitable<Result<StoriesRows>> stories_rows(Scope scope, StoriesRequest request)
 
   const auto wanted = choose(request, after);
   const auto fetch = [&] {
-    return scope.pool.execute(*wanted.statement, wanted.params, scope.call());
+    return scope.database.execute(*wanted.statement, wanted.params, scope.call());
   };
   Result<pg::Rows> rows = pg::Rows();
   Result<std::int64_t> total = 0;

@@ -10,13 +10,13 @@ using boost::asio::awaitable;
 
 awaitable<Result<StoryDetail>> story(Scope scope, Uuid id, std::optional<Uuid> learner) {
   const pg::Params params(id, learner);
-  const auto rows = co_await scope.pool.execute(sql::learning::story, params, scope.call());
+  const auto rows = co_await scope.database.execute(sql::learning::story, params, scope.call());
   if (rows.has_error()) co_return rows.error();
   if (rows->empty()) {
     co_return Error{.code = ErrorCode::kNotFound,
                     .message = fmt::format("tenant {} has no published story {}",
                                            to_string(scope.tenant), to_string(id)),
-                    .node = scope.pool.node()};
+                    .node = scope.database.node()};
   }
   const auto row = (*rows)[0];
   StoryDetail out{.story = pg::read_row<Story>(row),

@@ -20,7 +20,7 @@ awaitable<Result<pg::Rows>> vocabulary_rows(Scope scope, VocabularyRequest reque
   if (request.time_zone) {
     if (auto error = check_text("time_zone", *request.time_zone)) co_return *error;
   }
-  auto rows = co_await scope.pool.execute(
+  auto rows = co_await scope.database.execute(
       sql::learning::vocabulary_recommendations,
       pg::Params(request.learner, std::int32_t{request.limit}, request.present, request.time_zone),
       scope.call());

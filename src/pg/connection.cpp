@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "pg/waiter.h"
+#include "sql/statements.h"
 
 namespace lyceum::pg {
 namespace {
@@ -21,6 +22,7 @@ using asio::use_awaitable;
 using boost::system::error_code;
 
 constexpr const char* kSetTenant = "select set_config('lyceum.tenant', $1, true)";
+constexpr const char* kPosition = "position";  // as the server knows it
 std::string_view field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
   return text == nullptr ? std::string_view{} : text;
@@ -221,6 +223,44 @@ bool Connection::send_steps(Slot& slot, const Statement& statement, const Params
   return true;
 }
 
+bool Connection::send_position(Slot& slot) {
+  auto* connection = connection_.get();
+  if (!position_prepared_) {
+    const std::string text(sql::pg::position.text);
+    if (!PQsendPrepare(connection, kPosition, text.c_str(), 0, nullptr)) return false;
+    slot.steps.push_back(Step::prepare_position);
+    position_prepared_ = true;
+  }
+  if (!PQsendQueryPrepared(connection, kPosition, 0, nullptr, nullptr, nullptr, 1)) return false;
+  slot.steps.push_back(Step::read_position);
+  return true;
+}
+
+void Connection::take_position(Slot& slot, const Rows& rows) const {
+  if (slot.exchange == nullptr || slot.error || rows.empty()) return;
+  const auto row = rows[0];
+  slot.exchange->reached()->advance(
+      {.timeline = row.get<std::optional<std::int32_t>>(0).value_or(0),
+       .lsn = static_cast<std::uint64_t>(row.get<std::int64_t>(1))});
+}
+
+bool Connection::send_sync() {
+#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
+  // libpq 17: one flush for all that gathers in this turn of the loop.
+  const bool synced = PQsendPipelineSync(connection_.get()) == 1;
+  if (!flush_posted_) {
+    flush_posted_ = true;
+    asio::post(executor_, [self = shared_from_this()] {
+      self->flush_posted_ = false;
+      self->flush();
+    });
+  }
+  return synced;
+#else
+  return PQpipelineSync(connection_.get()) == 1;
+#endif
+}
+
 void Connection::send(Exchange& exchange, int attempt) {
   if (closed_ || !pipeline_) {
     auto error = lost_error(&exchange.statement());
@@ -246,19 +286,12 @@ void Connection::send(Exchange& exchange, int attempt) {
         .statement = std::string(exchange.statement().name),
         .node = node_};
   }
-#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
-  // libpq 17: one flush for all that gathers in this turn of the loop.
-  const bool synced = PQsendPipelineSync(connection_.get()) == 1;
-  if (!flush_posted_) {
-    flush_posted_ = true;
-    asio::post(executor_, [self = shared_from_this()] {
-      self->flush_posted_ = false;
-      self->flush();
-    });
+  bool synced = send_sync();
+  if (synced && exchange.reached() != nullptr) {
+    // On its own transaction: the statement's has ended, so that its commit is covered.
+    slot.asks_position = true;
+    synced = send_position(slot) && send_sync();
   }
-#else
-  const bool synced = PQpipelineSync(connection_.get()) == 1;
-#endif
   if (!synced && !broken()) {
     // Only memory that ran out: answers and exchanges would no longer match.
     return lose(lost_error(nullptr));
@@ -372,6 +405,10 @@ void Connection::take_result(pg_result* raw) {
   Rows result(raw);
   switch (PQresultStatus(raw)) {
     case PGRES_PIPELINE_SYNC:
+      if (slot.asks_position && !slot.synced) {
+        slot.synced = true;
+        return;
+      }
       return finish_head();
     case PGRES_PIPELINE_ABORTED:
       return;
@@ -379,6 +416,9 @@ void Connection::take_result(pg_result* raw) {
       const auto* statement = slot.exchange != nullptr ? &slot.exchange->statement() : nullptr;
       if (is_farewell(raw)) {
         fatal_ = make_error(raw, statement);
+      } else if (slot.synced) {
+        // Forgotten by the server: prepared anew next time.
+        if (field(raw, PG_DIAG_SQLSTATE) == "26000") position_prepared_ = false;
       } else if (!slot.error) {
         slot.error = make_error(raw, statement);
         slot.failed_step = slot.step;
@@ -395,9 +435,12 @@ void Connection::take_result(pg_result* raw) {
                         .hint = "use copy_in_begin or copy_out",
                         .node = node_});
     default:
-      if (slot.step < slot.steps.size() && slot.steps[slot.step] == Step::run) {
+      if (slot.step >= slot.steps.size()) return;
+      if (slot.steps[slot.step] == Step::run) {
         slot.rows = std::move(result);
         slot.completed = true;
+      } else if (slot.steps[slot.step] == Step::read_position) {
+        take_position(slot, result);
       }
   }
 }
@@ -422,11 +465,12 @@ void Connection::finish_head() {
     return send(*exchange, slot.attempt + 1);
   }
   if (exchange != nullptr) exchange->ended_at = now;
-  if (slot.error) {
-    finished_.push_back({exchange, std::move(*slot.error)});
-  } else {
-    finished_.push_back({exchange, std::move(slot.rows)});
-  }
+  finished_.push_back(conclude(slot));
+}
+
+Connection::Finished Connection::conclude(Slot& slot) {
+  if (slot.error) return {slot.exchange, std::move(*slot.error)};
+  return {slot.exchange, std::move(slot.rows)};
 }
 
 void Connection::deliver() {
@@ -470,7 +514,11 @@ void Connection::lose(Error error) {
   const auto now = std::chrono::steady_clock::now();
   bool first = true;
   for (auto& slot : slots_) {
-    if (slot.exchange != nullptr) {
+    if (slot.exchange != nullptr && slot.synced) {
+      // It has ended; only the position after it was still to come.
+      slot.exchange->ended_at = now;
+      finished_.push_back(conclude(slot));
+    } else if (slot.exchange != nullptr) {
       Error own = error;
       own.statement = slot.exchange->statement().name;
       // A farewell (FATAL) came instead of the first one's answer: it was rolled back unless it
@@ -497,11 +545,10 @@ void Connection::lose(Error error) {
   deliver();
 }
 
-void Connection::close() {
+void Connection::close(std::string why) {
   if (closed_) return;
   const auto self = shared_from_this();
-  lose(Error{
-      .code = ErrorCode::kConnectionLost, .message = "the connection was closed", .node = node_});
+  lose(Error{.code = ErrorCode::kConnectionLost, .message = std::move(why), .node = node_});
   // Tells the server; it rolls back what is open.
   connection_.reset();
 }
@@ -542,7 +589,8 @@ awaitable<void> Connection::cancel_settled() {
 }
 
 awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Params& params,
-                                            SteadyTime deadline, const Uuid* tenant) {
+                                            SteadyTime deadline, const Uuid* tenant,
+                                            Position* reached) {
   struct Waiting final : Exchange {
     using Exchange::Exchange;
     void finished(Result<Rows> answer) override {
@@ -553,7 +601,7 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
     std::optional<Result<Rows>> result;
   };
   // Shared with the timer's handler, which may be queued when the answer has come already.
-  const auto waiting = std::make_shared<Waiting>(statement, params, tenant);
+  const auto waiting = std::make_shared<Waiting>(statement, params, tenant, reached);
   const auto self = shared_from_this();
   bool late = false;
   std::optional<asio::steady_timer> timer;

@@ -19,6 +19,7 @@
 #include "base/statement.h"
 #include "pg/cancel.h"
 #include "pg/params.h"
+#include "pg/position.h"
 #include "pg/rows.h"
 #include "pg/target.h"
 
@@ -29,12 +30,16 @@ namespace lyceum::pg {
 inline constexpr SteadyTime kNoDeadline = SteadyTime::max();
 
 // One statement on its way: what is sent before one Sync, and who is told of the answer. The
-// statement, the parameters and the tenant are the sender's and live until finished() is called or
-// the exchange is abandoned.
+// statement, the parameters, the tenant and the position are the sender's and live until finished()
+// is called or the exchange is abandoned.
 class Exchange {
  public:
-  Exchange(const Statement& statement, const Params& params, const Uuid* tenant)
-      : statement_(&statement), params_(&params), tenant_(tenant) {}
+  // `reached`, where not null, is advanced to where the server stands after the statement, asked in
+  // the same round trip: past what a write committed, and past what a read has seen. It stays as it
+  // is where the statement fails.
+  Exchange(const Statement& statement, const Params& params, const Uuid* tenant,
+           Position* reached = nullptr)
+      : statement_(&statement), params_(&params), tenant_(tenant), reached_(reached) {}
   virtual ~Exchange() = default;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -46,6 +51,7 @@ class Exchange {
   [[nodiscard]] const Statement& statement() const { return *statement_; }
   [[nodiscard]] const Params& params() const { return *params_; }
   [[nodiscard]] const Uuid* tenant() const { return tenant_; }
+  [[nodiscard]] Position* reached() const { return reached_; }
 
   SteadyTime sent_at{};     // handed to the socket
   SteadyTime started_at{};  // first in line at the server: earliest it can have started
@@ -55,6 +61,7 @@ class Exchange {
   const Statement* statement_;
   const Params* params_;
   const Uuid* tenant_;
+  Position* reached_;
 };
 
 // What arrived outside of any answer.
@@ -119,7 +126,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] boost::asio::awaitable<Result<Rows>> execute(const Statement& statement,
                                                              const Params& params = kNoParams,
                                                              SteadyTime deadline = kNoDeadline,
-                                                             const Uuid* tenant = nullptr);
+                                                             const Uuid* tenant = nullptr,
+                                                             Position* reached = nullptr);
 
   // Asks the server to cancel what it runs for this connection. False where no request was sent.
   bool cancel();
@@ -170,7 +178,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Called once when the connection is lost or closed while it was thought usable.
   void on_closed(std::function<void(const Error&)> handler) { on_closed_ = std::move(handler); }
 
-  void close();
+  // `why` is the reason that errors of what was under way give.
+  void close(std::string why = "the connection was closed");
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] const std::string& node() const { return node_; }
   [[nodiscard]] int server_version() const;  // 150004 for 15.4
@@ -189,7 +198,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // fail in it: the last attempt is sent without preparing, so that its answer is its own.
   static constexpr int kLastAttempt = 2;
 
-  enum class Step : std::uint8_t { prepare_tenant, set_tenant, prepare, run };
+  enum class Step : std::uint8_t {
+    prepare_tenant,
+    set_tenant,
+    prepare,
+    run,
+    // Behind the statement's own Sync: whatever becomes of these, it has ended before.
+    prepare_position,
+    read_position,
+  };
   struct Prepared {
     std::string text;
     std::vector<Oid> types;
@@ -205,13 +222,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Slot {
     Exchange* exchange;  // null once abandoned
     Access access;
-    boost::container::static_vector<Step, 4> steps;
+    boost::container::static_vector<Step, 6> steps;
     std::size_t step = 0;
     std::size_t failed_step = 0;  // where there is an error
     std::uint64_t prepared = 0;   // the number of what it ran, 0 where it was not prepared
     std::uint64_t tenant = 0;     // the same for setting the tenant
     int attempt = 0;
-    bool completed = false;  // the statement ran to its end; only the Sync is missing
+    bool asks_position = false;  // a second Sync follows the statement's
+    bool synced = false;         // the statement's own Sync has been answered
+    bool completed = false;      // the statement ran to its end; only the Sync is missing
     std::optional<Error> error;
     Rows rows;
     SteadyTime started_at{};
@@ -236,6 +255,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Prepared* find_prepared(const Statement& statement, const Params& params);
   void forget_prepared(std::uint64_t number);
   void forget_tenant(std::uint64_t number);
+  bool send_position(Slot& slot);
+  bool send_sync();
+  void take_position(Slot& slot, const Rows& rows) const;
+  [[nodiscard]] static Finished conclude(Slot& slot);
   bool forget_what_failed(const Slot& slot);
   void arm_read();
   void arm_write();
@@ -293,6 +316,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unordered_map<std::string, std::vector<Prepared>, NameHash, std::equal_to<>> prepared_;
   std::uint64_t last_number_ = 0;
   std::uint64_t tenant_prepared_ = 0;  // its number, 0 where it is not
+  bool position_prepared_ = false;
   Limit copy_limit_;
   bool in_transaction_ = false;
   bool pipeline_ = false;

@@ -78,10 +78,10 @@ awaitable<Result<Rows>> Transaction::execute(const Statement& statement, const P
   co_return done;
 }
 
-awaitable<Result<void>> Transaction::commit() {
+awaitable<Result<void>> Transaction::commit(Position* reached) {
   static constexpr Statement kCommit{"", "commit", Access::write};
   const bool sent = !connection_->closed();
-  auto done = co_await connection_->execute(kCommit, kNoParams, deadline_);
+  auto done = co_await connection_->execute(kCommit, kNoParams, deadline_, nullptr, reached);
   connection_->set_in_transaction(false);
   if (done.has_error()) {
     auto error = done.error();

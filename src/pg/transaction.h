@@ -28,7 +28,8 @@ class Transaction {
 
   // Errors: kInDoubt where the connection broke before the answer: the transaction may or may not
   // have been committed. kSql where the server rolled it back instead.
-  [[nodiscard]] boost::asio::awaitable<Result<void>> commit();
+  // `reached`, where not null, is advanced past the commit, in the same round trip.
+  [[nodiscard]] boost::asio::awaitable<Result<void>> commit(Position* reached = nullptr);
   [[nodiscard]] boost::asio::awaitable<Result<void>> rollback();
 
  private:

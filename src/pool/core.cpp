@@ -75,6 +75,11 @@ void Core::submit(Ticket& ticket, SteadyTime now) {
   if (refused_ && existing() == 0 && now < no_connect_before_) {
     return fail(ticket, Reason::connect_failed);
   }
+  // An impatient one waits for the first attempt, and makes the next one where it is due.
+  if (limits_.impatient && cut_off() && nothing_open() &&
+      (existing() > 0 || now < no_connect_before_)) {
+    return fail(ticket, Reason::connect_failed);
+  }
   if (waiting() >= limits_.queue_limit && !make_room(ticket)) {
     return fail(ticket, Reason::queue_full);
   }
@@ -284,7 +289,18 @@ void Core::connect_failed(MemberId id, bool permanent, SteadyTime now) {
   refused_ = permanent;
   // Where the server says no for good and nothing is connected, nobody waits in vain.
   if (permanent && existing() == 0) fail_waiting(Reason::connect_failed);
+  if (limits_.impatient && nothing_open()) fail_waiting(Reason::connect_failed);
   settle(now);
+}
+
+void Core::reachable(SteadyTime now) {
+  no_connect_before_ = SteadyTime::min();
+  refused_ = false;
+  settle(now);
+}
+
+void Core::unreachable() {
+  if (limits_.impatient) fail_waiting(Reason::connect_failed);
 }
 
 void Core::returned(MemberId id, SteadyTime now) {

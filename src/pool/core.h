@@ -88,6 +88,10 @@ class Core {
   void returned(MemberId member, SteadyTime now);
   // The connection is gone. Tickets that were on it are still to be answered, with its error.
   void lost(MemberId member, SteadyTime now);
+  // The server was seen to answer: the next attempt to connect need not wait.
+  void reachable(SteadyTime now);
+  // The server does not answer: where `impatient`, what waits fails now.
+  void unreachable();
   // Time has passed.
   void tick(SteadyTime now);
   // No new requests; what waits and what runs may end until the deadline.
@@ -142,6 +146,7 @@ class Core {
     return by_role_[static_cast<std::size_t>(role)];
   }
   [[nodiscard]] std::size_t existing() const { return members_.size() - in(Role::unused).size(); }
+  [[nodiscard]] bool nothing_open() const { return existing() == in(Role::connecting).size(); }
   [[nodiscard]] std::size_t unleased() const { return existing() - in(Role::leased).size(); }
   [[nodiscard]] bool nobody_waits() const { return statements_.empty() && leases_.empty(); }
   [[nodiscard]] std::size_t waiting() const { return statements_.size() + leases_.size(); }

@@ -23,6 +23,8 @@ struct Limits {
   Duration max_lifetime = std::chrono::minutes(30);
   double max_lifetime_jitter = 0.1;  // 0..1: lifetimes end up to this share earlier, at random,
                                      // so that connections do not all reconnect together
+  bool impatient = false;  // while the server cannot be reached requests fail at once, where they
+                           // would wait for pool_timeout: for who knows of other servers
   Duration backoff_initial = std::chrono::milliseconds(50);
   Duration backoff_max = std::chrono::seconds(5);
   Duration slow_statement_lease = std::chrono::milliseconds(20);  // mean from which a statement

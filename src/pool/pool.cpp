@@ -30,6 +30,7 @@ constexpr std::string_view kCancelled = "57014";
 
 // What a request tells of its answer; the pool's state, which is not known here yet.
 struct Answers {
+  Load load;
   virtual ~Answers() = default;
   virtual void answered(Ticket& ticket, SteadyTime at) = 0;
   virtual void forget(struct Request& request) = 0;
@@ -39,11 +40,13 @@ struct Answers {
 struct Request final : pg::Exchange, Ticket {
   Request(Answers& answers, const Statement& what, const pg::Params& with, const Call& call,
           Kind wanted)
-      : Exchange(what, with, call.tenant ? &*call.tenant : nullptr), pool(answers) {
+      : Exchange(what, with, call.tenant ? &*call.tenant : nullptr, call.seen), pool(answers) {
     kind = wanted;
     Ticket::tenant = call.tenant;
+    ++pool.load.in_flight;
   }
   ~Request() override {
+    --pool.load.in_flight;
     // A coroutine that is destroyed while it waits takes its request out of every list.
     if (asked && !result) pool.forget(*this);
   }
@@ -371,8 +374,9 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
   static awaitable<void> run_alone(State& self, Request& request) {
     const Held held{self, std::exchange(request.leased, nullptr), request.member};
     request.sent_at = request.started_at = Clock::now();
-    auto answer = co_await held.connection->execute(request.statement(), request.params(),
-                                                    request.deadline, request.Exchange::tenant());
+    auto answer =
+        co_await held.connection->execute(request.statement(), request.params(), request.deadline,
+                                          request.Exchange::tenant(), request.reached());
     request.ended_at = Clock::now();
     request.result.emplace(std::move(answer));
   }
@@ -384,10 +388,11 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
     return recent && *recent > core.limits().slow_statement_lease;
   }
 
-  [[gnu::noinline]] void tell_finished(const Request& request, Duration queue) const {
-    if (!options.on_finished) return;
+  [[gnu::noinline]] void tell_finished(const Request& request, Duration queue) {
     const auto& result = *request.result;
     const auto ended = Clock::now();
+    if (result.has_value() && request.sent_at != SteadyTime{}) load.took(ended - request.sent_at);
+    if (!options.on_finished) return;
     std::optional<Error> error;
     FinishedStatement finished{.statement = &request.statement(),
                                .tenant = request.Ticket::tenant.value_or(Uuid{}),
@@ -430,6 +435,26 @@ Pool::~Pool() {
   }
 }
 
+const Load& Pool::load() const {
+  return state_->load;
+}
+
+void Pool::retry_now() {
+  state_->core.reachable(Clock::now());
+  state_->act();
+}
+
+void Pool::sever(const std::string& why) {
+  const auto state = state_;
+  // Ending one may begin another: those are not meant.
+  const auto open = state->connections;
+  for (const auto& connection : open) {
+    if (connection) connection->close(why);
+  }
+  state->core.unreachable();
+  state->act();
+}
+
 const std::string& Pool::node() const {
   return state_->options.target.node;
 }
@@ -443,8 +468,8 @@ Figures Pool::figures() const {
 
 // What waits in this frame is kept small, and what need not wait is done in plain functions that
 // stay out of it: Asio keeps a frame for the next statement only up to a size of 1,020 bytes.
-awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::Params& params,
-                                          const Call& call) {
+awaitable<Result<pg::Rows>> Pool::run(const Statement& statement, const pg::Params& params,
+                                      const Call& call, std::shared_ptr<Elsewhere> elsewhere) {
   const auto state = state_;
   Request request(*state, statement, params, call, Ticket::Kind::statement);
   request.arrived = Clock::now();
@@ -463,15 +488,22 @@ awaitable<Result<pg::Rows>> Pool::execute(const Statement& statement, const pg::
     if (slow && request.result->has_value()) co_await State::run_alone(*state, request);
 
     queue += (request.sent_at != SteadyTime{} ? request.sent_at : Clock::now()) - asked;
+    if (request.result->has_value()) break;
+    if (elsewhere && elsewhere->moves(statement, request.result->error())) break;
     if (attempt == kMostAttempts || !request.repeatable()) break;
     ++state->retries;
     request.again();
   }
   state->tell_finished(request, queue);
+  if (elsewhere && request.result->has_error() &&
+      elsewhere->moves(statement, request.result->error())) {
+    co_return co_await elsewhere->resume(state->options.number, statement, params, call,
+                                         request.result->error());
+  }
   co_return std::move(*request.result);
 }
 
-awaitable<Result<Lease>> Pool::lease(const Call& call) {
+awaitable<Result<Lease>> Pool::lease(Access /*for_what*/, const Call& call) {
   static constexpr Statement kNothing{"lease", "", Access::read};
   static const pg::Params kNone;
   const auto state = state_;
@@ -494,7 +526,8 @@ awaitable<Result<Lease>> Pool::lease(const Call& call) {
 }
 
 awaitable<Result<void>> Pool::warm_up() {
-  auto leased = co_await lease({.deadline = Clock::now() + state_->core.limits().connect_timeout});
+  auto leased = co_await lease(Access::read,
+                               {.deadline = Clock::now() + state_->core.limits().connect_timeout});
   if (leased.has_error()) co_return leased.error();
   co_return Result<void>{};
 }

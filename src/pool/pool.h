@@ -11,20 +11,17 @@
 #include "base/finished_statement.h"
 #include "pg/connection.h"
 #include "pool/core.h"
+#include "pool/database.h"
 #include "pool/figures.h"
 #include "pool/lease.h"
+#include "pool/load.h"
 #include "pool/options.h"
 
 namespace lyceum::pool {
 
-// For whom and until when.
-struct Call {
-  std::optional<Uuid> tenant = {};  // set for row-level security; queues are fair between tenants
-  SteadyTime deadline = pg::kNoDeadline;  // at most Limits::statement_timeout away in any case
-};
-
 struct Options {
   pg::Target target;
+  std::size_t number = 0;  // which of its owner's servers this is
   std::string application_name = "lyceum";
   Limits limits;
   // Told of every statement as its answer is handed on: statistics and the slow log. The
@@ -36,30 +33,52 @@ struct Options {
   std::function<void(const std::string& event, const std::string& detail)> on_event = {};
 };
 
+class Pool;
+
+// Who takes a statement on where a server has failed it.
+class Elsewhere {
+ public:
+  // Whether this failure is the server's own, so that another may do better.
+  [[nodiscard]] virtual bool moves(const Statement& statement, const Error& error) const = 0;
+  // Goes on with it. The statement, the parameters and the call are those of Pool::run.
+  // `server` is Options::number.
+  [[nodiscard]] virtual boost::asio::awaitable<Result<pg::Rows>> resume(std::size_t server,
+                                                                        const Statement& statement,
+                                                                        const pg::Params& params,
+                                                                        const Call& call,
+                                                                        Error error) = 0;
+
+ protected:
+  ~Elsewhere() = default;
+};
+
 // The connections of one worker to one server. All members belong to the thread that runs the
 // executor; a program has one pool per worker and server.
 //
 // A pool keeps a timer running while it has connections: call shutdown() before its io_context is
 // to come to rest. The io_context outlives the pool, or owns it through a coroutine that holds it.
-class Pool {
+class Pool final : public Database {
  public:
   Pool(boost::asio::any_io_executor executor, Options options);
-  ~Pool();
+  ~Pool() override;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Runs one statement, as a transaction of its own, on a lane shared with others (or on a
-  // connection of its own where it has been slow). Repeats by itself only what provably had no
-  // effect. Past the deadline it fails at once and the statement is cancelled on the server.
-  // Errors: kSql, kTimeout, kQueueFull, kConnect, kConnectionLost, kInDoubt, kShuttingDown;
-  // may_have_taken_effect is true for a write that was sent and whose answer is not known.
+  // On a lane shared with others, or on a connection of its own where the statement has been slow.
   [[nodiscard]] boost::asio::awaitable<Result<pg::Rows>> execute(const Statement& statement,
                                                                  const pg::Params& params,
-                                                                 const Call& call = {});
+                                                                 const Call& call = {}) override {
+    return run(statement, params, call, nullptr);
+  }
+  // The same, with somebody who takes it on where this server cannot: what moves() accepts is not
+  // repeated here, and while the server cannot be reached nothing waits for it.
+  [[nodiscard]] boost::asio::awaitable<Result<pg::Rows>> run(const Statement& statement,
+                                                             const pg::Params& params,
+                                                             const Call& call,
+                                                             std::shared_ptr<Elsewhere> elsewhere);
 
-  // A connection for one caller: transactions, COPY, LISTEN, session state. It comes back to the
-  // pool when the lease ends, and is reset there.
-  [[nodiscard]] boost::asio::awaitable<Result<Lease>> lease(const Call& call = {});
+  [[nodiscard]] boost::asio::awaitable<Result<Lease>> lease(Access access,
+                                                            const Call& call = {}) override;
 
   // Connects once, so that a wrong address or password shows at start. Errors: kConnect, kTimeout.
   [[nodiscard]] boost::asio::awaitable<Result<void>> warm_up();
@@ -69,7 +88,14 @@ class Pool {
   [[nodiscard]] boost::asio::awaitable<bool> shutdown(Duration within);
 
   [[nodiscard]] Figures figures() const;
-  [[nodiscard]] const std::string& node() const;
+  [[nodiscard]] const std::string& node() const override;
+  [[nodiscard]] const Load& load() const;
+
+  // The server was seen to answer: what waits for the next attempt to connect need not.
+  void retry_now();
+  // The server is not to be used any more, or does not answer any more: everything that is on its
+  // connections ends now, as where they broke, and so does what waits, where limits.impatient.
+  void sever(const std::string& why);
 
  private:
   struct State;

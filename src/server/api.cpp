@@ -175,8 +175,7 @@ awaitable<Response> Api::answer(const Request& request, Outcome& outcome) {
             .principal = principal,
             .query = *query,
             .id = match.id,
-            .pool = options_.pool,
-            .bookmarks = options_.bookmarks,
+            .database = options_.database,
             .deadline = deadline,
             .number = ++requests_};
   if (route.audience == Audience::everyone) {
@@ -201,8 +200,31 @@ awaitable<Response> Api::answer(const Request& request, Outcome& outcome) {
   // Its place is given up when the answer is there, however that comes about.
   const auto give_up = [this](const Uuid* tenant) { leave(*tenant); };
   const std::unique_ptr<const Uuid, decltype(give_up)> place(&principal.tenant, give_up);
+  read_bookmark(call);
   auto response = co_await route.handler(call);
-  co_return response.has_value() ? std::move(*response) : refuse(response.error(), outcome);
+  if (response.has_error()) co_return refuse(response.error(), outcome);
+  if (call.seen && !call.seen->empty()) {
+    response->headers.emplace_back("Lyceum-Bookmark",
+                                   options_.bookmarks.encode(*call.seen, principal.tenant));
+  }
+  co_return std::move(*response);
+}
+
+void Api::read_bookmark(Call& call) const {
+  const auto& request = call.request;
+  const bool writes = request.method != Method::get && request.method != Method::head;
+  if (request.bookmark.empty()) {
+    if (writes) call.seen.emplace();
+    return;
+  }
+  constexpr std::string_view kNothingSeen = "new";
+  if (request.bookmark == kNothingSeen) {
+    call.seen.emplace();
+    return;
+  }
+  const auto position = options_.bookmarks.decode(request.bookmark, call.principal.tenant);
+  call.seen = position.value_or(pg::Position{});
+  call.primary = !position;
 }
 
 awaitable<std::optional<Response>> Api::admit(const Uuid& tenant, SteadyTime deadline,

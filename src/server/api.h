@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "learning/scope.h"
-#include "pool/pool.h"
+#include "pool/database.h"
 #include "server/admission.h"
 #include "server/api_figures.h"
 #include "server/bookmark.h"
@@ -27,13 +27,20 @@ struct Call {
   const Principal& principal;
   const Query& query;
   Uuid id{};  // of the path's {id}, where it has one
-  pool::Pool& pool;
-  const Bookmarks& bookmarks;
+  pool::Database& database;
   SteadyTime deadline;
   std::uint64_t number = 0;  // of the request, among those of its worker
+  // How far the caller has come: from its bookmark, and on. Followed where it carries one, and by
+  // every write.
+  std::optional<pg::Position> seen = {};
+  bool primary = false;  // its bookmark cannot be placed
 
-  [[nodiscard]] learning::Scope scope() const {
-    return {.pool = pool, .tenant = principal.tenant, .deadline = deadline};
+  [[nodiscard]] learning::Scope scope() {
+    return {.database = database,
+            .tenant = principal.tenant,
+            .deadline = deadline,
+            .seen = seen ? &*seen : nullptr,
+            .primary = primary};
   }
 };
 
@@ -73,7 +80,7 @@ using Authenticate = std::function<boost::asio::awaitable<Result<Principal>>(
 class Api {
  public:
   struct Options {
-    pool::Pool& pool;
+    pool::Database& database;
     Authenticate authenticate;
     RateLimiter& rates;  // shared by all workers
     const Bookmarks& bookmarks;
@@ -95,6 +102,7 @@ class Api {
 
  private:
   struct Outcome;
+  void read_bookmark(Call& call) const;
   boost::asio::awaitable<Response> answer(const Request& request, Outcome& outcome);
   boost::asio::awaitable<std::optional<Response>> admit(const Uuid& tenant, SteadyTime deadline,
                                                         std::string_view request_id);

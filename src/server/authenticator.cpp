@@ -56,11 +56,12 @@ Authenticator::Authenticator(std::shared_ptr<KeySource> keys, Options options, c
 }
 
 awaitable<Result<Principal>> Authenticator::authenticate(std::string_view authorization_header,
-                                                         pool::Pool& pool, SteadyTime deadline) {
+                                                         pool::Database& database,
+                                                         SteadyTime deadline) {
   const auto word = bearer_of(authorization_header);
   if (word.has_error()) co_return word.error();
   if (word->starts_with(kApiKeyMark)) {
-    co_return co_await by_api_key(std::string(*word), pool, deadline);
+    co_return co_await by_api_key(std::string(*word), database, deadline);
   }
   co_return by_token(*word);
 }
@@ -102,7 +103,7 @@ Result<Principal> Authenticator::by_token(std::string_view token) {
   return principal;
 }
 
-awaitable<Result<Principal>> Authenticator::by_api_key(std::string key, pool::Pool& pool,
+awaitable<Result<Principal>> Authenticator::by_api_key(std::string key, pool::Database& database,
                                                        SteadyTime deadline) {
   const auto prefix = learning::prefix_of_api_key(key);
   if (!prefix) co_return refused_key();
@@ -113,7 +114,7 @@ awaitable<Result<Principal>> Authenticator::by_api_key(std::string key, pool::Po
     api_keys_.erase(digest);
   }
 
-  const auto found = co_await learning::find_api_key(pool, *prefix, deadline);
+  const auto found = co_await learning::find_api_key(database, *prefix, deadline);
   if (found.has_error()) co_return found.error();
   const learning::FoundApiKey nobody{};
   const auto& stored = *found ? **found : nobody;

@@ -39,12 +39,12 @@ class Authenticator {
   Authenticator(const Authenticator&) = delete;
   Authenticator& operator=(const Authenticator&) = delete;
 
-  // The header's value, empty where there is none; the pool is one of members of lyceum_app.
-  // Errors: kUnauthenticated for whatever is wrong with what was shown, which it never shows; of an
-  // API key it does not tell whether there is one of that prefix. Those of Pool::execute.
-  // The header and the pool live until it is awaited, and the authenticator too.
+  // The header's value, empty where there is none; the database is entered as a member of
+  // lyceum_app. Errors: kUnauthenticated for whatever is wrong with what was shown, which it never
+  // shows; of an API key it does not tell whether there is one of that prefix. Those of
+  // Pool::execute. The header and the database live until it is awaited, and the authenticator too.
   [[nodiscard]] boost::asio::awaitable<Result<Principal>> authenticate(
-      std::string_view authorization_header, pool::Pool& pool, SteadyTime deadline);
+      std::string_view authorization_header, pool::Database& database, SteadyTime deadline);
 
  private:
   struct Remembered {
@@ -66,7 +66,7 @@ class Authenticator {
 
   [[nodiscard]] Result<Principal> by_token(std::string_view token);
   [[nodiscard]] boost::asio::awaitable<Result<Principal>> by_api_key(std::string key,
-                                                                     pool::Pool& pool,
+                                                                     pool::Database& database,
                                                                      SteadyTime deadline);
   void take_current_keys();
 

@@ -38,15 +38,14 @@ std::string sign(const Secret& key, std::string_view body, const Uuid& tenant) {
 
 Bookmarks::Bookmarks(Secret key) : key_(key.empty() ? Secret(random_key()) : std::move(key)) {}
 
-std::string Bookmarks::encode(const learning::Position& position, const Uuid& tenant) const {
+std::string Bookmarks::encode(const pg::Position& position, const Uuid& tenant) const {
   std::string body(1, kVersion);
   pg::wire::put(body, position.timeline);
   pg::wire::put(body, position.lsn);
   return to_base64url(body + sign(key_, body, tenant));
 }
 
-std::optional<learning::Position> Bookmarks::decode(std::string_view text,
-                                                    const Uuid& tenant) const {
+std::optional<pg::Position> Bookmarks::decode(std::string_view text, const Uuid& tenant) const {
   const auto bytes = from_base64url(text);
   if (!bytes || bytes->size() != kBody + kSignature || bytes->front() != kVersion) {
     return std::nullopt;
@@ -54,8 +53,8 @@ std::optional<learning::Position> Bookmarks::decode(std::string_view text,
   const auto body = std::string_view(*bytes).substr(0, kBody);
   const auto wanted = sign(key_, body, tenant);
   if (CRYPTO_memcmp(bytes->data() + kBody, wanted.data(), kSignature) != 0) return std::nullopt;
-  return learning::Position{.timeline = pg::wire::get<std::int32_t>(body.substr(1)),
-                            .lsn = pg::wire::get<std::uint64_t>(body.substr(5))};
+  return pg::Position{.timeline = pg::wire::get<std::int32_t>(body.substr(1)),
+                      .lsn = pg::wire::get<std::uint64_t>(body.substr(5))};
 }
 
 }  // namespace lyceum::server

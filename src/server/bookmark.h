@@ -6,7 +6,7 @@
 
 #include "base/secret.h"
 #include "base/uuid.h"
-#include "learning/position.h"
+#include "pg/position.h"
 
 namespace lyceum::server {
 
@@ -19,12 +19,11 @@ class Bookmarks {
   // is made up now, so that bookmarks are good for this process alone.
   explicit Bookmarks(Secret key);
 
-  [[nodiscard]] std::string encode(const learning::Position& position, const Uuid& tenant) const;
+  [[nodiscard]] std::string encode(const pg::Position& position, const Uuid& tenant) const;
 
   // Nothing where the text is no bookmark of ours for this tenant: who carries such a one has seen
   // something that cannot be placed here, and is to be served from the primary.
-  [[nodiscard]] std::optional<learning::Position> decode(std::string_view text,
-                                                         const Uuid& tenant) const;
+  [[nodiscard]] std::optional<pg::Position> decode(std::string_view text, const Uuid& tenant) const;
 
  private:
   Secret key_;

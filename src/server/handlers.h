@@ -20,14 +20,10 @@ boost::asio::awaitable<Result<Response>> post_sessions(Call& call);
 boost::asio::awaitable<Result<Response>> post_events(Call& call);
 boost::asio::awaitable<Result<Response>> get_analytics(Call& call);
 
-// What follows a write that stands in the ledger of idempotency keys: its bookmark, and now and
-// then the removal of the tenant's old keys. Each such write adds one key and every 64th takes up
-// to a thousand away, so that the ledger stays small by itself.
-boost::asio::awaitable<void> after_keyed_write(const Call& call, Response& response);
-
-// Adds the bookmark of a write that has been acknowledged. Where the position is not to be had the
-// answer goes without: the write stands.
-boost::asio::awaitable<void> add_bookmark(const Call& call, Response& response);
+// What follows a write that stands in the ledger of idempotency keys: now and then the removal of
+// the tenant's old keys. Each such write adds one key and every 64th takes up to a thousand away,
+// so that the ledger stays small by itself.
+boost::asio::awaitable<void> after_keyed_write(Call& call);
 
 // kForbidden where a principal that is a learner and no more writes for somebody else.
 [[nodiscard]] std::optional<Error> check_writer(const Principal& principal, const Uuid& learner);

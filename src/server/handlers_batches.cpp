@@ -3,7 +3,6 @@
 #include "learning/batch_progress.h"
 #include "learning/events.h"
 #include "learning/idempotency.h"
-#include "learning/position.h"
 #include "learning/sessions.h"
 #include "server/handlers.h"
 #include "server/json_body.h"
@@ -49,16 +48,8 @@ std::optional<Error> check_writer(const Principal& principal, const Uuid& learne
   return error;
 }
 
-awaitable<void> add_bookmark(const Call& call, Response& response) {
-  const auto position = co_await learning::position(call.pool, call.deadline);
-  if (position.has_error()) co_return;
-  response.headers.emplace_back("Lyceum-Bookmark",
-                                call.bookmarks.encode(*position, call.principal.tenant));
-}
-
-awaitable<void> after_keyed_write(const Call& call, Response& response) {
+awaitable<void> after_keyed_write(Call& call) {
   constexpr std::uint64_t kEvery = 64;
-  co_await add_bookmark(call, response);
   if (call.number % kEvery != 0) co_return;
   // Where it fails the next one does it: the answer does not depend on it.
   (void)co_await learning::prune_idempotency_keys(call.scope(), {.most_statements = 1});
@@ -79,7 +70,7 @@ awaitable<Result<Response>> post_progress_batch(Call& call) {
   Response response;
   response.body = fmt::format(R"({{"received":{},"written":{},"replayed":{}}})", outcome->received,
                               outcome->written, outcome->replayed);
-  co_await after_keyed_write(call, response);
+  co_await after_keyed_write(call);
   co_return response;
 }
 
@@ -98,7 +89,6 @@ awaitable<Result<Response>> post_sessions(Call& call) {
   Response response;
   response.body =
       fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
-  co_await add_bookmark(call, response);
   co_return response;
 }
 
@@ -118,7 +108,6 @@ awaitable<Result<Response>> post_events(Call& call) {
   Response response;
   response.body =
       fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
-  co_await add_bookmark(call, response);
   co_return response;
 }
 

@@ -62,7 +62,7 @@ awaitable<Result<Response>> post_reviews(Call& call) {
   response.body = "{\"reviews\":";
   append_json(response.body, outcome->reviews);
   response.body += fmt::format(",\"replayed\":{}}}", outcome->replayed);
-  co_await after_keyed_write(call, response);
+  co_await after_keyed_write(call);
   co_return response;
 }
 
@@ -78,7 +78,9 @@ awaitable<Result<Response>> get_export(Call& call) {
   // the receiver takes pieces.
   auto scope = call.scope();
   scope.deadline = pg::kNoDeadline;
-  response.stream = [scope, learner = call.id](SendPiece send) -> awaitable<Result<void>> {
+  const auto seen = std::make_shared<pg::Position>(call.seen.value_or(pg::Position{}));
+  if (call.seen) scope.seen = seen.get();
+  response.stream = [scope, seen, learner = call.id](SendPiece send) -> awaitable<Result<void>> {
     const auto done = co_await learning::export_learner(scope, learner, std::move(send));
     if (done.has_error()) co_return done.error();
     co_return Result<void>{};
@@ -93,7 +95,6 @@ awaitable<Result<Response>> delete_learner(Call& call) {
   response.body = "{\"deleted\":";
   append_json(response.body, *gone);
   response.body += '}';
-  co_await add_bookmark(call, response);
   co_return response;
 }
 

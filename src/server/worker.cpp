@@ -99,7 +99,7 @@ Worker::Worker(const Shared& shared, int shares)
       recorder_(shared.statistics.add_recorder()),
       pool_(io_.get_executor(), pool_options(shared, shares, recorder_)),
       authenticator_(shared.keys, authenticator_options(shared.configuration.auth), shared.clock),
-      api_({.pool = pool_,
+      api_({.database = pool_,
             .authenticate =
                 [this](std::string_view authorization, SteadyTime deadline) {
                   return authenticator_.authenticate(authorization, pool_, deadline);

@@ -120,7 +120,7 @@ class PoolFaults : public ::testing::Test {
     --working_;
   }
   awaitable<std::optional<Error>> store_by_lease(std::int64_t key, SteadyTime deadline) {
-    auto lease = co_await pool_->lease({.deadline = deadline});
+    auto lease = co_await pool_->lease(Access::write, {.deadline = deadline});
     if (lease.has_error()) co_return lease.error();
     auto transaction = co_await pg::Transaction::begin(lease->connection(), {.deadline = deadline});
     if (transaction.has_error()) co_return plain(transaction.error());

@@ -125,7 +125,7 @@ TEST(Analytics, is_what_the_rows_add_up_to) {
       }
 
       const auto is =
-          co_await learning_analytics({.pool = pool, .tenant = uuid(tenant.id)}, request);
+          co_await learning_analytics({.database = pool, .tenant = uuid(tenant.id)}, request);
       if (is.has_error()) {
         ADD_FAILURE() << is.error().to_string();
         co_return;
@@ -159,7 +159,7 @@ TEST(Analytics, is_zero_where_nothing_happened) {
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto from = kPresent - std::chrono::days(20'000);
     const auto is =
-        (co_await learning_analytics({.pool = pool, .tenant = uuid(tenant)},
+        (co_await learning_analytics({.database = pool, .tenant = uuid(tenant)},
                                      {.from = from, .to = from + std::chrono::days(30)}))
             .value();
     EXPECT_TRUE(is.daily_stats.empty());

@@ -46,7 +46,7 @@ TEST(ApiKeys, AreMadeFoundListedAndRevoked) {
   const AppDatabase database;
   const Two two(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = two.tenant};
+    const Scope scope{.database = pool, .tenant = two.tenant};
     const auto teacher = co_await create_api_key(
         scope, {.name = "a", .roles = {"teacher", "admin", "teacher"}, .expires_at = kPresent});
     const auto learner =
@@ -104,7 +104,7 @@ TEST(ApiKeys, AreNoTwoTheSame) {
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     std::set<std::string> keys, prefixes;
     for (int i = 0; i < 20; ++i) {
-      const auto made = co_await create_api_key({.pool = pool, .tenant = two.tenant},
+      const auto made = co_await create_api_key({.database = pool, .tenant = two.tenant},
                                                 {.name = "x", .roles = {"service"}});
       if (made.has_error()) continue;
       keys.insert(made->key.reveal().substr(17));
@@ -120,7 +120,8 @@ TEST(ApiKeys, OfAnotherTenantAreNeitherSeenNorRevokedNorMade) {
   const Two two(database);
   std::string prefix;
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = two.tenant}, other{.pool = pool, .tenant = two.other};
+    const Scope scope{.database = pool, .tenant = two.tenant},
+        other{.database = pool, .tenant = two.other};
     const auto made = co_await create_api_key(scope, {.name = "a", .roles = {"admin"}});
     if (made.has_error()) {
       ADD_FAILURE() << made.error().to_string();
@@ -134,7 +135,7 @@ TEST(ApiKeys, OfAnotherTenantAreNeitherSeenNorRevokedNorMade) {
     const auto learner = co_await create_api_key(
         scope, {.name = "b", .roles = {"learner"}, .learner = two.others_learner});
     EXPECT_EQ(code_of(learner), ErrorCode::kNotFound);
-    const Scope nobody{.pool = pool, .tenant = random_uuid()};
+    const Scope nobody{.database = pool, .tenant = random_uuid()};
     const auto listed = co_await list_api_keys(nobody);
     EXPECT_EQ(code_of(listed), ErrorCode::kNotFound);
     const auto founded = co_await create_api_key(nobody, {.name = "b", .roles = {"admin"}});
@@ -143,7 +144,7 @@ TEST(ApiKeys, OfAnotherTenantAreNeitherSeenNorRevokedNorMade) {
   // The same for an owner, whom no policy holds: the statements name the tenant.
   auto owner = pg::parse_target(database.url()).value();
   with_pool(owner, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope other{.pool = pool, .tenant = two.other};
+    const Scope other{.database = pool, .tenant = two.other};
     const auto seen = co_await list_api_keys(other);
     EXPECT_TRUE(seen.has_value() && seen->empty());
     const auto revoked = co_await revoke_api_key(other, prefix);
@@ -198,7 +199,7 @@ TEST(ApiKeys, AreCheckedBeforeTheyAreSentAndAgainByTheTable) {
   const auto& database = reading();
   const Two two(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = two.tenant};
+    const Scope scope{.database = pool, .tenant = two.tenant};
     const std::vector<NewApiKey> bad = {
         {.name = "", .roles = {"admin"}},
         {.name = std::string(201, 'a'), .roles = {"admin"}},

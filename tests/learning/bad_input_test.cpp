@@ -68,7 +68,7 @@ TEST(BadInput, to_stories_page_is_refused) {
   const auto& database = reading();
   const Ids ids(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = ids.tenant};
+    const Scope scope{.database = pool, .tenant = ids.tenant};
     const double nan = std::numeric_limits<double>::quiet_NaN();
     const double infinity = std::numeric_limits<double>::infinity();
     std::vector<std::pair<std::string, StoriesRequest>> bad{
@@ -110,7 +110,7 @@ TEST(BadInput, to_stories_page_is_refused) {
       expect_error(co_await stories_page(scope, request), ErrorCode::kBadInput, what);
     }
     expect_error(
-        co_await stories_page({.pool = pool, .tenant = ids.other_tenant}, {.cursor = cursor}),
+        co_await stories_page({.database = pool, .tenant = ids.other_tenant}, {.cursor = cursor}),
         ErrorCode::kBadInput, "another tenant's cursor");
     // The same listing by pages of another size is fine.
     EXPECT_TRUE(co_await stories_page(scope, {.limit = 50, .cursor = cursor}));
@@ -128,7 +128,7 @@ TEST(BadInput, to_the_other_reads_is_refused) {
   const auto& database = reading();
   const Ids ids(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = ids.tenant};
+    const Scope scope{.database = pool, .tenant = ids.tenant};
     for (const int limit : {0, -1, 201, std::numeric_limits<int>::max()}) {
       expect_error(
           co_await vocabulary_recommendations(scope, {.learner = ids.learner, .limit = limit}),
@@ -201,7 +201,7 @@ TEST(BadInput, to_batch_progress_is_refused_and_writes_nothing) {
   constexpr auto kLeast = std::numeric_limits<std::int32_t>::min();
   constexpr auto kMost = std::numeric_limits<std::int32_t>::max();
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = ids.tenant};
+    const Scope scope{.database = pool, .tenant = ids.tenant};
     for (const auto& update :
          {bad(101, 0), bad(-1, 0), bad(kMost, 0), bad(kLeast, 0), bad(0, -1), bad(0, kLeast)}) {
       const auto refused = co_await batch_progress(scope, {good, good, update, good}, "key");
@@ -239,7 +239,7 @@ TEST(Isolation, nobody_is_told_of_an_unknown_tenant) {
   const Ids ids(database);
   const auto before = state(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope nobody{.pool = pool, .tenant = uuid("00000000-0000-4000-8000-000000000000")};
+    const Scope nobody{.database = pool, .tenant = uuid("00000000-0000-4000-8000-000000000000")};
     const auto expect = [](const auto& result, const std::string& what) {
       expect_error(result, ErrorCode::kNotFound, what);
     };
@@ -264,7 +264,7 @@ TEST(Isolation, a_tenant_neither_reads_nor_writes_what_is_anothers) {
   const Ids ids(database);
   const auto before = state(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = ids.tenant};
+    const Scope scope{.database = pool, .tenant = ids.tenant};
     const auto expect = [](const auto& result, const std::string& what) {
       expect_error(result, ErrorCode::kNotFound, what);
     };
@@ -289,7 +289,7 @@ TEST(Isolation, a_tenant_neither_reads_nor_writes_what_is_anothers) {
         (co_await stories_page(scope, {.search = "quizzaciously", .include_total = true})).value();
     EXPECT_TRUE(found.stories.empty());
     EXPECT_EQ(found.total_count, 0);
-    const auto own = (co_await stories_page({.pool = pool, .tenant = ids.other_tenant},
+    const auto own = (co_await stories_page({.database = pool, .tenant = ids.other_tenant},
                                             {.search = "quizzaciously", .include_total = true}))
                          .value();
     EXPECT_EQ(own.stories.size(), 1U);
@@ -303,7 +303,7 @@ TEST(Isolation, a_search_cannot_name_a_tenant) {
   const auto& database = reading();
   const Ids ids(database);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = ids.tenant};
+    const Scope scope{.database = pool, .tenant = ids.tenant};
     for (const auto& words :
          {"tenant=" + to_string(ids.other_tenant), "'tenant=" + to_string(ids.other_tenant) + "'",
           "boot' | 'tenant=" + to_string(ids.other_tenant)}) {

@@ -88,7 +88,7 @@ TEST(BatchProgress, stores_what_adding_row_by_row_stores) {
   std::map<std::string, std::vector<ProgressUpdate>> sent;
   int replays = 0, conflicts = 0;
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
+    const Scope scope{.database = pool, .tenant = uuid(here.tenant)};
     for (int i = 0; i < 300 && !::testing::Test::HasFailure(); ++i) {
       SCOPED_TRACE(fmt::format("batch {}", i));
       const auto batch = any_batch(dice, here, 60);
@@ -142,10 +142,12 @@ TEST(BatchProgress, marks_the_time_and_only_where_it_wrote) {
       start);
   EXPECT_EQ(database.value(touched), "0");
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    EXPECT_TRUE(co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch, "k"));
+    EXPECT_TRUE(
+        co_await batch_progress({.database = pool, .tenant = uuid(here.tenant)}, batch, "k"));
     EXPECT_EQ(database.value(touched), std::to_string(pairs_of(batch)));
     const auto marked = database.value("select clock_timestamp()");
-    EXPECT_TRUE(co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch, "k"));
+    EXPECT_TRUE(
+        co_await batch_progress({.database = pool, .tenant = uuid(here.tenant)}, batch, "k"));
     EXPECT_EQ(database.value(
                   fmt::format("select count(*) from progress where updated_at > '{}'", marked)),
               "0");
@@ -153,7 +155,7 @@ TEST(BatchProgress, marks_the_time_and_only_where_it_wrote) {
     const auto there = place(database, 1, 6);
     const auto other = any_batch(dice, there, 20);
     const auto outcome =
-        co_await batch_progress({.pool = pool, .tenant = uuid(there.tenant)}, other, "k");
+        co_await batch_progress({.database = pool, .tenant = uuid(there.tenant)}, other, "k");
     EXPECT_TRUE(outcome && !outcome->replayed);
   });
 }
@@ -165,7 +167,7 @@ TEST(BatchProgress, names_whom_it_does_not_know_and_writes_nothing) {
   const auto before = stored(database, here.tenant);
   Dice dice(63);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
+    const Scope scope{.database = pool, .tenant = uuid(here.tenant)};
     for (int i = 0; i < 60; ++i) {
       auto batch = any_batch(dice, here, 20);
       // Nobody's, or another tenant's.
@@ -224,7 +226,7 @@ TEST(BatchProgress, overlapping_batches_at_once_all_count) {
   Dice dice(64);
   with_pool(database,
             [&](pool::Pool& pool) -> awaitable<void> {
-              const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
+              const Scope scope{.database = pool, .tenant = uuid(here.tenant)};
               for (int round = 0; round < 40 && !::testing::Test::HasFailure(); ++round) {
                 std::vector<std::pair<std::string, std::vector<ProgressUpdate>>> batches;
                 for (int i = 0; i < 8; ++i) {
@@ -248,7 +250,7 @@ TEST(BatchProgress, one_key_at_once_is_written_once) {
   Dice dice(65);
   with_pool(database,
             [&](pool::Pool& pool) -> awaitable<void> {
-              const Scope scope{.pool = pool, .tenant = uuid(here.tenant)};
+              const Scope scope{.database = pool, .tenant = uuid(here.tenant)};
               for (int round = 0; round < 30 && !::testing::Test::HasFailure(); ++round) {
                 const auto batch = any_batch(dice, here, 100);
                 add_up(model, batch);
@@ -278,7 +280,7 @@ TEST(BatchProgress, takes_the_largest_batch) {
   add_up(model, batch);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto outcome =
-        co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch);
+        co_await batch_progress({.database = pool, .tenant = uuid(here.tenant)}, batch);
     EXPECT_TRUE(outcome) << outcome.error().to_string();
     EXPECT_EQ(outcome->received, 10'000);
   });

@@ -126,7 +126,8 @@ std::vector<std::pair<std::string, Operation>> reads_of(const Ids& ids) {
        }},
       {"health",
        [](const Scope& scope) -> awaitable<std::optional<Error>> {
-         co_return (co_await health(scope.pool, scope.deadline)).error;
+         auto& pool = dynamic_cast<pool::Pool&>(scope.database);
+         co_return (co_await health(pool, scope.deadline)).error;
        }},
   };
 }
@@ -171,13 +172,13 @@ TEST(Faults, killed_backends_do_not_fail_reads) {
           const auto until = std::chrono::steady_clock::now() + 500ms;
           co_await side_by_side(8, [&](std::size_t) -> awaitable<void> {
             while (std::chrono::steady_clock::now() < until || killed < 20) {
-              tally.count(co_await operation({.pool = pool,
+              tally.count(co_await operation({.database = pool,
                                               .tenant = ids.tenant,
                                               .deadline = std::chrono::steady_clock::now() + 20s}));
             }
           });
           harm.end();
-          co_await expect_all_working({.pool = pool, .tenant = ids.tenant}, ids);
+          co_await expect_all_working({.database = pool, .tenant = ids.tenant}, ids);
         },
         patient());
     EXPECT_GE(killed, 20);
@@ -266,7 +267,7 @@ TEST(Faults, killed_backends_lose_and_double_no_batch) {
         const auto until = std::chrono::steady_clock::now() + 2s;
         co_await side_by_side(8, [&](std::size_t worker) -> awaitable<void> {
           for (int i = 0; std::chrono::steady_clock::now() < until || killed < 40; ++i) {
-            co_await batches.send({.pool = pool,
+            co_await batches.send({.database = pool,
                                    .tenant = ids.tenant,
                                    .deadline = std::chrono::steady_clock::now() + 20s},
                                   fmt::format("{} {}", worker, i));
@@ -281,7 +282,7 @@ TEST(Faults, killed_backends_lose_and_double_no_batch) {
                      database.role() + "'") == "0";
         }));
         batches.check();
-        co_await batches.send_again({.pool = pool, .tenant = ids.tenant});
+        co_await batches.send_again({.database = pool, .tenant = ids.tenant});
       },
       patient());
   EXPECT_GE(killed, 40);
@@ -308,7 +309,7 @@ TEST(Faults, a_server_restarted_under_load_loses_nothing_acknowledged) {
         const auto operations = reads_of(ids);
         co_await side_by_side(8, [&](std::size_t worker) -> awaitable<void> {
           for (std::size_t i = 0; !over; ++i) {
-            const Scope scope{.pool = pool,
+            const Scope scope{.database = pool,
                               .tenant = ids.tenant,
                               .deadline = std::chrono::steady_clock::now() + 10s};
             co_await batches.send(scope, fmt::format("{} {}", worker, i));
@@ -316,10 +317,10 @@ TEST(Faults, a_server_restarted_under_load_loses_nothing_acknowledged) {
           }
         });
         harm.end();
-        co_await expect_all_working({.pool = pool, .tenant = ids.tenant}, ids);
+        co_await expect_all_working({.database = pool, .tenant = ids.tenant}, ids);
         database.change("delete from idempotency_keys where key = 'at the end'");
         batches.check();
-        co_await batches.send_again({.pool = pool, .tenant = ids.tenant});
+        co_await batches.send_again({.database = pool, .tenant = ids.tenant});
       },
       patient());
   EXPECT_GT(tally.done, 20);

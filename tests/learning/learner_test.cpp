@@ -6,7 +6,6 @@
 #include "learning/idempotency.h"
 #include "learning/learner_deletion.h"
 #include "learning/learner_export.h"
-#include "learning/position.h"
 #include "learning/reviews.h"
 #include "learning/story.h"
 #include "side_by_side.h"
@@ -83,7 +82,7 @@ TEST(LearnerExport, holds_everything_and_nothing_else) {
   };
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto done =
-        co_await export_learner({.pool = pool, .tenant = who.tenant}, who.learner, sink);
+        co_await export_learner({.database = pool, .tenant = who.tenant}, who.learner, sink);
     EXPECT_TRUE(done) << done.error().to_string();
     if (done) EXPECT_EQ(done->bytes, static_cast<std::int64_t>(document.size()));
     if (done) EXPECT_GT(done->rows, 3000);
@@ -109,7 +108,7 @@ TEST(LearnerExport, ends_with_its_sink_and_tells_nothing_of_strangers) {
     co_return Result<void>{};
   };
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     expect_code(co_await export_learner(scope, who.learner, sink), ErrorCode::kIo, "went away");
     EXPECT_EQ(pieces, 2);
     expect_code(co_await export_learner(scope, who.other_learner, sink), ErrorCode::kNotFound);
@@ -145,7 +144,7 @@ TEST(LearnerDeletion, removes_all_of_one_and_nothing_of_others) {
     return out + database.value("select count(*) from users");
   };
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     expect_code(co_await delete_learner(scope, who.other_learner), ErrorCode::kNotFound);
     const auto word = uuid(database.value("select id from vocabulary limit 1"));
     EXPECT_TRUE(co_await review_vocabulary(scope, who.learner, {{word, 3, {}}}, "mine"));
@@ -196,7 +195,7 @@ TEST(LearnerDeletion, leaves_nothing_while_others_write) {
   }
   const auto word = uuid(database.value("select id from vocabulary limit 1"));
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     std::atomic<bool> deleted = false;
     const std::function<awaitable<void>(std::size_t)> work =
         [&](std::size_t worker) -> awaitable<void> {
@@ -244,7 +243,7 @@ TEST(Idempotency, prunes_what_is_older_and_nothing_else) {
         to_string(tenant)));
   };
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     for (const auto& bad :
          {Pruning{.older_than = 59s}, Pruning{.older_than = std::chrono::seconds::max()},
           Pruning{.older_than = -1h}, Pruning{.rows_each = 0}, Pruning{.rows_each = 10'001},
@@ -264,30 +263,6 @@ TEST(Idempotency, prunes_what_is_older_and_nothing_else) {
   });
 }
 
-TEST(Position, grows_with_what_is_written) {
-  const AppDatabase database;
-  with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const auto flushed = [&] {
-      return integer(database.value("select (pg_current_wal_flush_lsn() - '0/0')::bigint"));
-    };
-    std::optional<Position> last;
-    for (int i = 0; i < 5; ++i) {
-      database.change(
-          "update users set updated_at = now() where id in (select id from users limit "
-          "1)");
-      const auto acknowledged = flushed();
-      const auto now = co_await position(pool);
-      EXPECT_TRUE(now) << now.error().to_string();
-      if (!now) co_return;
-      EXPECT_GE(static_cast<std::int64_t>(now->lsn), acknowledged);
-      if (last) EXPECT_GT(*now, *last);
-      last = *now;
-    }
-    EXPECT_EQ(std::to_string(last->timeline),
-              database.value("select timeline_id from pg_control_checkpoint()"));
-  });
-}
-
 TEST(StoryDetail, is_what_the_table_has) {
   const AppDatabase database;
   const Somebody who(database);
@@ -302,7 +277,7 @@ TEST(StoryDetail, is_what_the_table_has) {
                   to_string(who.other_tenant))));
   int opened = 0, hidden = 0;
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     for (const auto& row : rows) {
       const auto plain = co_await story(scope, uuid(row[0]));
       const auto got = co_await story(scope, uuid(row[0]), who.learner);

@@ -180,7 +180,7 @@ TEST(Plans, of_a_search_use_the_indexes_named) {
     const auto scanned = scans(database, index);
     const auto read = database.value(sequential);
     with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-      const Scope scope{.pool = pool, .tenant = uuid(tenant)};
+      const Scope scope{.database = pool, .tenant = uuid(tenant)};
       for (int i = 0; i < 3; ++i) {
         const auto page = co_await stories_page(scope, {.search = words});
         EXPECT_TRUE(page && !page->stories.empty());
@@ -206,7 +206,7 @@ TEST(Plans, a_common_word_finds_what_a_plain_search_finds) {
   Dice dice(81);
   std::size_t found = 0;
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = uuid(row[0])};
+    const Scope scope{.database = pool, .tenant = uuid(row[0])};
     for (int i = 0; i < 12 && !::testing::Test::HasFailure(); ++i) {
       StoriesRequest request{.search = i % 4 == 3 ? "everywhere boot" : "everywhere", .limit = 100};
       if (i % 3 != 0) request.learner = uuid(dice.pick(learners)[0]);

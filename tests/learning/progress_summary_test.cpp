@@ -94,8 +94,8 @@ TEST(ProgressSummary, is_what_the_rows_add_up_to) {
           database.value(fmt::format("select ({} at time zone '{}')::date - date '1970-01-01'",
                                      literal(present), learner.zone)));
       SCOPED_TRACE(fmt::format("learner {} in {}, present {}", id, learner.zone, micros(present)));
-      const auto summary = co_await progress_summary({.pool = pool, .tenant = uuid(learner.tenant)},
-                                                     uuid(id), present);
+      const auto summary = co_await progress_summary(
+          {.database = pool, .tenant = uuid(learner.tenant)}, uuid(id), present);
       if (summary.has_error()) {
         ADD_FAILURE() << summary.error().to_string();
         co_return;
@@ -129,9 +129,10 @@ TEST(ProgressSummary, is_zero_for_who_did_nothing) {
       "exists (select from user_vocabulary_progress v where v.user_id = u.id) limit 1");
   ASSERT_EQ(learner.size(), 1U);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const auto summary = (co_await progress_summary({.pool = pool, .tenant = uuid(learner[0][0])},
-                                                    uuid(learner[0][1])))
-                             .value();
+    const auto summary =
+        (co_await progress_summary({.database = pool, .tenant = uuid(learner[0][0])},
+                                   uuid(learner[0][1])))
+            .value();
     EXPECT_EQ(summary.stories_started, 0);
     EXPECT_EQ(summary.stories_completed, 0);
     EXPECT_EQ(summary.avg_completion, 0);

@@ -39,7 +39,7 @@ TEST(Sessions, are_stored_once_and_never_go_back) {
         dice.chance(50) ? who.learner : who.second, kPresent - minutes(dice.roll(100'000)), {}, -1};
   }
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     for (int i = 0; i < 60 && !::testing::Test::HasFailure(); ++i) {
       std::vector<SessionRecord> batch(1 + dice.roll(30));
       std::map<Uuid, Stored> touched;
@@ -94,7 +94,7 @@ TEST(Sessions, refuse_what_cannot_be_and_write_nothing) {
   const auto before = state(database);
   const SessionRecord good{.id = made(dice), .user_id = who.learner, .started_at = kPresent};
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     const auto send = [&](SessionRecord bad) {
       return record_sessions(scope, std::vector{good, bad});
     };
@@ -123,9 +123,9 @@ TEST(Sessions, refuse_what_cannot_be_and_write_nothing) {
     bad.started_at += 1us;
     expect_code(co_await send(bad), ErrorCode::kConflict, to_string(good.id));
     expect_code(co_await record_sessions(scope, std::vector(10'001, good)), ErrorCode::kBadInput);
-    expect_code(co_await record_sessions({.pool = pool, .tenant = made(dice)}, {good}),
+    expect_code(co_await record_sessions({.database = pool, .tenant = made(dice)}, {good}),
                 ErrorCode::kNotFound);
-    expect_code(co_await record_sessions({.pool = pool, .tenant = made(dice)}, {}),
+    expect_code(co_await record_sessions({.database = pool, .tenant = made(dice)}, {}),
                 ErrorCode::kNotFound);
     const auto none = co_await record_sessions(scope, {});
     EXPECT_TRUE(none && none->received == 0 && none->written == 0);
@@ -145,7 +145,7 @@ TEST(Sessions, of_one_id_at_once_have_one_learner) {
   Dice dice(113);
   with_pool(database,
             [&](pool::Pool& pool) -> awaitable<void> {
-              const Scope scope{.pool = pool, .tenant = who.tenant};
+              const Scope scope{.database = pool, .tenant = who.tenant};
               for (int round = 0; round < 20; ++round) {
                 const auto shared = made(dice);
                 const Uuid own[2] = {made(dice), made(dice)};
@@ -198,7 +198,7 @@ TEST(Events, are_stored_once) {
     all.push_back(event);
   }
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     // The first 200, with some twice; then all: 100 are new.
     std::vector<EventRecord> first(all.begin(), all.begin() + 200);
     for (std::size_t i = 0; i < 20; ++i) first.push_back(all[i]);
@@ -246,7 +246,7 @@ TEST(Events, refuse_what_cannot_be_and_write_nothing) {
   const auto before = state(database);
   const EventRecord good{.id = made(dice), .user_id = who.learner, .event_type = "opened"};
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     const auto send = [&](EventRecord bad) { return record_events(scope, std::vector{good, bad}); };
     auto bad = good;
     for (const auto& type :
@@ -284,7 +284,7 @@ TEST(Events, refuse_what_cannot_be_and_write_nothing) {
     bad.id = taken;
     expect_code(co_await send(bad), ErrorCode::kConflict, to_string(taken));
     expect_code(co_await record_events(scope, std::vector(10'001, good)), ErrorCode::kBadInput);
-    expect_code(co_await record_events({.pool = pool, .tenant = made(dice)}, {}),
+    expect_code(co_await record_events({.database = pool, .tenant = made(dice)}, {}),
                 ErrorCode::kNotFound);
     EXPECT_EQ(state(database), before);
   });

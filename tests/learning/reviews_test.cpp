@@ -49,7 +49,7 @@ TEST(Reviews, store_what_the_scheduler_says_one_by_one) {
   std::map<Uuid, Known> model;
   Dice dice(101);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     Timestamp present = kPresent;
     for (int i = 0; i < 60 && !::testing::Test::HasFailure(); ++i) {
       present += std::chrono::minutes(dice.chance(50) ? dice.roll(60) : dice.roll(20'000));
@@ -162,7 +162,7 @@ TEST(Reviews, go_on_from_an_interval) {
       quoted("2025-03-31")));
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto got =
-        co_await review_vocabulary({.pool = pool, .tenant = who.tenant}, who.learner,
+        co_await review_vocabulary({.database = pool, .tenant = who.tenant}, who.learner,
                                    {{.vocabulary_id = word, .rating = 3}}, "k", start + days(20));
     EXPECT_TRUE(got) << got.error().to_string();
     if (!got) co_return;
@@ -185,7 +185,7 @@ TEST(Reviews, of_one_word_at_once_all_count) {
   };
   const auto before = counted();
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     const std::function<awaitable<void>(std::size_t)> device =
         [&](std::size_t worker) -> awaitable<void> {
       for (int i = 0; i < 10; ++i) {
@@ -216,7 +216,7 @@ TEST(Reviews, refuse_bad_input_and_write_nothing) {
   const auto before = state();
   const Review good{.vocabulary_id = words[0], .rating = 3};
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = who.tenant};
+    const Scope scope{.database = pool, .tenant = who.tenant};
     const auto send = [&](Review bad, std::string key) {
       return review_vocabulary(scope, who.learner, {good, bad}, std::move(key), kPresent);
     };
@@ -290,7 +290,7 @@ TEST(Reviews, under_killed_backends_count_once) {
           for (int i = 0; std::chrono::steady_clock::now() < until || killed < 20; ++i) {
             const auto key = fmt::format("{} {}", worker, i);
             tried.insert(key);
-            const Scope scope{.pool = pool,
+            const Scope scope{.database = pool,
                               .tenant = who.tenant,
                               .deadline = std::chrono::steady_clock::now() + 20s};
             const auto got = co_await review_vocabulary(
@@ -316,7 +316,7 @@ TEST(Reviews, under_killed_backends_count_once) {
         // All of it again: then everything is stored, once.
         for (const auto& key : tried) {
           const auto got =
-              co_await review_vocabulary({.pool = pool, .tenant = who.tenant}, who.learner,
+              co_await review_vocabulary({.database = pool, .tenant = who.tenant}, who.learner,
                                          {{.vocabulary_id = word, .rating = 3}}, key);
           EXPECT_TRUE(got) << got.error().to_string();
           if (got) EXPECT_EQ(got->replayed, stored.contains(key));

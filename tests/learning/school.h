@@ -18,6 +18,7 @@
 #include "learning/load_run.h"
 #include "learning/scope.h"
 #include "pg/connection.h"
+#include "pool/pool.h"
 #include "schema/migrator.h"
 #include "sql/statements.h"
 #include "support/paths.h"

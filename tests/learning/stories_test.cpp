@@ -55,7 +55,7 @@ TEST(Stories, pages_are_the_sorted_list_for_any_filters) {
           i, tenant, request.level.value_or("-"), request.difficulty_min.value_or(-1),
           request.difficulty_max.value_or(-1), request.search.value_or("-"),
           request.learner ? to_string(*request.learner) : "-", request.limit));
-      const Scope scope{.pool = pool, .tenant = uuid(tenant)};
+      const Scope scope{.database = pool, .tenant = uuid(tenant)};
       const auto all = co_await walk(scope, request);
       if (all.has_error()) {
         ADD_FAILURE() << all.error().to_string();
@@ -99,7 +99,7 @@ TEST(Stories, a_page_continues_where_it_ended_though_stories_come_and_go) {
   PlainStories plain(database);
   for (const auto& shown : plain.all(tenant, {})) before.push_back(shown.story->id);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const Scope scope{.pool = pool, .tenant = uuid(tenant)};
+    const Scope scope{.database = pool, .tenant = uuid(tenant)};
     std::vector<std::string> seen;
     StoriesRequest request{.limit = 10};
     for (int i = 0; i < 5; ++i) {

@@ -149,7 +149,7 @@ TEST(Vocabulary, recommends_what_scoring_every_word_recommends) {
       SCOPED_TRACE(fmt::format("request {}: learner {}, limit {}, zone {}, present {}", i, learner,
                                request.limit, zone, micros(*request.present)));
       const auto words =
-          co_await vocabulary_recommendations({.pool = pool, .tenant = uuid(tenant)}, request);
+          co_await vocabulary_recommendations({.database = pool, .tenant = uuid(tenant)}, request);
       if (words.has_error()) {
         ADD_FAILURE() << words.error().to_string();
         co_return;
@@ -204,8 +204,8 @@ TEST(Vocabulary, gives_the_easiest_to_a_learner_who_has_read_nothing) {
       "u.id) and not exists (select from user_vocabulary_progress v where v.user_id = u.id) limit "
       "1")[0];
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const auto words = (co_await vocabulary_recommendations({.pool = pool, .tenant = uuid(row[0])},
-                                                            {.learner = uuid(row[1])}))
+    const auto words = (co_await vocabulary_recommendations(
+                            {.database = pool, .tenant = uuid(row[0])}, {.learner = uuid(row[1])}))
                            .value();
     EXPECT_EQ(words.size(), 10U);
     for (const auto& word : words) EXPECT_LE(word.difficulty_level, 1.5);

@@ -60,7 +60,7 @@ class PoolTest : public ::testing::Test {
     loop_.spawn(ask_into(*pool_, statement, std::move(params), call, asked));
     return asked;
   }
-  Lease lease() { return loop_.run(pool_->lease()).value(); }
+  Lease lease() { return loop_.run(pool_->lease(Access::write)).value(); }
   bool shut_down(Duration within = 10s) { return loop_.run(pool_->shutdown(within)); }
   // What this test's connections are at, as the server sees it.
   std::string at_server(const std::string& what, const std::string& where = "true") {
@@ -434,7 +434,7 @@ TEST_F(PoolTest, WaitsNoLongerThanToldForAConnection) {
   const auto figures = pool_->figures();
   EXPECT_EQ(figures.queue_deadlines, 1u);
   EXPECT_EQ(figures.pool_timeouts, 1u);
-  const auto no_lease = loop_.run(pool_->lease({.deadline = in(30ms)}));
+  const auto no_lease = loop_.run(pool_->lease(Access::write, {.deadline = in(30ms)}));
   EXPECT_EQ(no_lease.error().code, ErrorCode::kTimeout);
 }
 
@@ -596,7 +596,7 @@ TEST_F(PoolTest, ShutsDownAtOnceWhereNothingRuns) {
   EXPECT_TRUE(shut_down(10s));
   EXPECT_LT(SteadyClock::now() - since, 1s);
   EXPECT_EQ(execute("select 1").error().code, ErrorCode::kShuttingDown);
-  EXPECT_EQ(loop_.run(pool_->lease()).error().code, ErrorCode::kShuttingDown);
+  EXPECT_EQ(loop_.run(pool_->lease(Access::write)).error().code, ErrorCode::kShuttingDown);
   EXPECT_TRUE(shut_down(1s)) << "once more does no harm";
 }
 
@@ -653,7 +653,7 @@ TEST_F(PoolTest, ALoopThatEndsTakesEverythingWithIt) {
   };
   for (int i = 0; i < 6; ++i) loop->spawn(call(pool, ended));
   loop->spawn([](std::shared_ptr<Pool> held) -> awaitable<void> {
-    auto lease = co_await held->lease();
+    auto lease = co_await held->lease(Access::write);
     co_await pause(60s);
   }(pool));
   loop->until([&] { return pool->figures().depth == 2 && pool->figures().leased == 1; });

@@ -336,7 +336,7 @@ inline std::string make_api_key(const AppDatabase& database, const std::string& 
                                 std::optional<std::string> who = std::nullopt) {
   std::string out;
   learning::with_pool(database, [&](pool::Pool& pool) -> boost::asio::awaitable<void> {
-    const learning::Scope scope{.pool = pool, .tenant = learning::uuid(tenant)};
+    const learning::Scope scope{.database = pool, .tenant = learning::uuid(tenant)};
     learning::NewApiKey wanted{.name = "test", .roles = roles};
     if (who) wanted.learner = learning::uuid(*who);
     auto made = co_await learning::create_api_key(scope, std::move(wanted));

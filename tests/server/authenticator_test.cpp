@@ -6,6 +6,7 @@
 
 #include "learning/api_keys.h"
 #include "learning/school.h"
+#include "pool/pool.h"
 #include "server/signing.h"
 #include "support/process.h"
 
@@ -220,7 +221,7 @@ TEST_F(Authentication, ByAnApiKeyIsWhatTheKeySays) {
   const auto learner = uuid(people.learners.at(people.tenants[0])[0]);
   Authenticator authenticator(nullptr, {}, clock_);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const learning::Scope scope{.pool = pool, .tenant = tenant};
+    const learning::Scope scope{.database = pool, .tenant = tenant};
     const auto made = co_await learning::create_api_key(
         scope,
         {.name = "a", .roles = {"learner", "teacher", "admin", "service"}, .learner = learner});
@@ -259,7 +260,7 @@ TEST_F(Authentication, ByAnApiKeyEndsWhereItIsRevokedOrExpires) {
   const auto tenant = uuid(people.tenants[0]);
   Authenticator authenticator(nullptr, {}, clock_), other(nullptr, {.key_lifetime = {}}, clock_);
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
-    const learning::Scope scope{.pool = pool, .tenant = tenant};
+    const learning::Scope scope{.database = pool, .tenant = tenant};
     const auto revoked =
         co_await learning::create_api_key(scope, {.name = "a", .roles = {"admin"}});
     const auto expiring = co_await learning::create_api_key(
@@ -300,7 +301,7 @@ TEST_F(Authentication, ByARememberedApiKeyAsksNobody) {
   std::string header;
   with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
     const auto made = co_await learning::create_api_key(
-        {.pool = pool, .tenant = uuid(people.tenants[0])}, {.name = "a", .roles = {"service"}});
+        {.database = pool, .tenant = uuid(people.tenants[0])}, {.name = "a", .roles = {"service"}});
     if (made.has_error()) co_return;
     header = "Bearer " + made->key.reveal();
     const auto who = co_await authenticator.authenticate(header, pool, pg::kNoDeadline);

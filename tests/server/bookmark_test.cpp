@@ -13,8 +13,8 @@ TEST(Bookmarks, ComeBackAsTheyWere) {
   const Bookmarks bookmarks(Secret("a key of some length"));
   std::mt19937_64 random(1);
   for (int i = 0; i < 1000; ++i) {
-    const learning::Position position{.timeline = static_cast<std::int32_t>(random() >> 33),
-                                      .lsn = random()};
+    const pg::Position position{.timeline = static_cast<std::int32_t>(random() >> 33),
+                                .lsn = random()};
     const auto text = bookmarks.encode(position, kTenant);
     EXPECT_EQ(
         text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace lyceum::cluster {
+
+// What a server said of itself: the row of sql/cluster/probe.sql.
+struct ServerAnswer {
+  bool in_recovery = false;
+  bool read_only = false;  // takes no writes though it is no replica
+  std::int32_t timeline = 0;
+  std::int64_t lsn = 0;  // bytes of WAL: written on a primary, replayed on a replica
+  std::optional<std::int64_t> received_lsn;
+  bool receiving = false;  // a replica that is connected to what it follows
+  std::int64_t system_identifier = 0;
+  Timestamp started_at{};
+  std::int64_t connections = 0;
+  std::int32_t max_connections = 0;
+};
+BOOST_DESCRIBE_STRUCT(ServerAnswer, (),
+                      (in_recovery, read_only, timeline, lsn, received_lsn, receiving,
+                       system_identifier, started_at, connections, max_connections))
+
+// What came of asking one node once: an answer, or why there is none.
+struct Observation {
+  SteadyTime asked{};
+  SteadyTime at{};  // answered, or given up
+  std::optional<ServerAnswer> answer;
+  std::optional<Error> error;  // kTimeout: accepted, perhaps, and never answered
+};
+
+}  // namespace lyceum::cluster
