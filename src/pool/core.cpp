@@ -294,6 +294,7 @@ void Core::connect_failed(MemberId id, bool permanent, SteadyTime now) {
 }
 
 void Core::reachable(SteadyTime now) {
+  backoff_.reset();
   no_connect_before_ = SteadyTime::min();
   refused_ = false;
   settle(now);

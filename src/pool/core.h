@@ -88,7 +88,8 @@ class Core {
   void returned(MemberId member, SteadyTime now);
   // The connection is gone. Tickets that were on it are still to be answered, with its error.
   void lost(MemberId member, SteadyTime now);
-  // The server was seen to answer: the next attempt to connect need not wait.
+  // The server was seen to answer: what failed before counts no more, and the next attempt to
+  // connect need not wait.
   void reachable(SteadyTime now);
   // The server does not answer: where `impatient`, what waits fails now.
   void unreachable();

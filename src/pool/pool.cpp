@@ -439,6 +439,10 @@ const Load& Pool::load() const {
   return state_->load;
 }
 
+void Pool::observed(Duration latency) {
+  if (state_->load.in_flight == 0) state_->load.took(latency);
+}
+
 void Pool::retry_now() {
   state_->core.reachable(Clock::now());
   state_->act();
@@ -489,14 +493,15 @@ awaitable<Result<pg::Rows>> Pool::run(const Statement& statement, const pg::Para
 
     queue += (request.sent_at != SteadyTime{} ? request.sent_at : Clock::now()) - asked;
     if (request.result->has_value()) break;
-    if (elsewhere && elsewhere->moves(statement, request.result->error())) break;
+    if (elsewhere && elsewhere->moves(state->options.number, statement, request.result->error()))
+      break;
     if (attempt == kMostAttempts || !request.repeatable()) break;
     ++state->retries;
     request.again();
   }
   state->tell_finished(request, queue);
   if (elsewhere && request.result->has_error() &&
-      elsewhere->moves(statement, request.result->error())) {
+      elsewhere->moves(state->options.number, statement, request.result->error())) {
     co_return co_await elsewhere->resume(state->options.number, statement, params, call,
                                          request.result->error());
   }

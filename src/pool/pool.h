@@ -38,10 +38,11 @@ class Pool;
 // Who takes a statement on where a server has failed it.
 class Elsewhere {
  public:
-  // Whether this failure is the server's own, so that another may do better.
-  [[nodiscard]] virtual bool moves(const Statement& statement, const Error& error) const = 0;
+  // Whether this failure is the server's own, so that another may do better. `server` is
+  // Options::number.
+  [[nodiscard]] virtual bool moves(std::size_t server, const Statement& statement,
+                                   const Error& error) const = 0;
   // Goes on with it. The statement, the parameters and the call are those of Pool::run.
-  // `server` is Options::number.
   [[nodiscard]] virtual boost::asio::awaitable<Result<pg::Rows>> resume(std::size_t server,
                                                                         const Statement& statement,
                                                                         const pg::Params& params,
@@ -91,6 +92,8 @@ class Pool final : public Database {
   [[nodiscard]] const std::string& node() const override;
   [[nodiscard]] const Load& load() const;
 
+  // How long the server takes to answer, as somebody else has found out: for where no request does.
+  void observed(Duration latency);
   // The server was seen to answer: what waits for the next attempt to connect need not.
   void retry_now();
   // The server is not to be used any more, or does not answer any more: everything that is on its

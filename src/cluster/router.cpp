@@ -1,0 +1,116 @@
+#include "cluster/router.h"
+
+#include <limits>
+
+namespace lyceum::cluster {
+
+std::string_view name_of(Reason reason) {
+  constexpr std::array<std::string_view, static_cast<std::size_t>(Reason::kCount)> kNames = {
+      "write", "fresh", "primary_too", "trial", "behind", "no_replica", "unplaced"};
+  return kNames.at(static_cast<std::size_t>(reason));
+}
+
+Router::Router(RouterOptions options, std::vector<const pool::Load*> loads)
+    : options_(options), places_(loads.size()), topology_(std::make_shared<Topology>()) {
+  for (std::size_t i = 0; i < loads.size(); ++i) places_[i].load = loads[i];
+  readable_.reserve(loads.size());
+}
+
+void Router::apply(std::shared_ptr<const Topology> topology) {
+  if (topology->version < topology_->version) return;
+  topology_ = std::move(topology);
+  readable_.clear();
+  has_replicas_ = places_.size() > 1;
+  for (std::uint32_t i = 0; i < places_.size() && i < topology_->nodes.size(); ++i) {
+    const auto& node = topology_->nodes[i];
+    auto& place = places_[i];
+    const bool is_primary = topology_->primary == i;
+    place.readable = node.standing == Standing::serving &&
+                     (!is_primary || options_.read_primary || !has_replicas_);
+    // The primary is past whatever it has answered.
+    const auto lsn = is_primary ? std::numeric_limits<std::uint64_t>::max() : node.lsn;
+    if (place.incarnation != node.incarnation || place.timeline != node.timeline || is_primary) {
+      place.lsn = lsn;
+    } else {
+      place.lsn = std::max(place.lsn, lsn);
+    }
+    place.incarnation = node.incarnation;
+    place.timeline = node.timeline;
+    if (place.circuit == Circuit::open && node.standing == Standing::serving &&
+        node.asked > place.failed_at) {
+      // Whatever waits for the primary waits for it alone: no trial, all at once.
+      place.circuit = is_primary ? Circuit::closed : Circuit::half_open;
+    }
+    if (place.readable) readable_.push_back(i);
+  }
+}
+
+bool Router::primary_takes() const {
+  return topology_->writable() && places_[*topology_->primary].circuit != Circuit::open;
+}
+
+Route Router::write() const {
+  if (!primary_takes()) return {};
+  return {Route::Kind::go, static_cast<std::uint32_t>(*topology_->primary), Reason::write};
+}
+
+Route Router::read_primary(Reason reason, const pg::Position& seen) const {
+  if (outdated(seen)) return {};
+  auto route = write();
+  route.reason = reason;
+  return route;
+}
+
+Route Router::read(const pg::Position& seen, const Tried& tried) {
+  constexpr auto kNone = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t best = kNone;
+  float least = std::numeric_limits<float>::max();
+  bool behind = false;
+  const auto count = static_cast<std::uint32_t>(readable_.size());
+  // Begins elsewhere each time: of equals each gets its turn.
+  if (++turn_ >= count) turn_ = 0;
+  for (std::uint32_t i = 0, at = turn_; i < count; ++i, at = at + 1 == count ? 0 : at + 1) {
+    const auto node = readable_[at];
+    auto& place = places_[node];
+    if (place.circuit == Circuit::open || place.circuit == Circuit::on_trial || tried.has(node)) {
+      continue;
+    }
+    if (place.timeline < seen.timeline || place.lsn < seen.lsn) {
+      behind = true;
+      continue;
+    }
+    if (place.circuit == Circuit::half_open) {
+      place.circuit = Circuit::on_trial;
+      return {Route::Kind::go, node, Reason::trial};
+    }
+    const float cost = options_.balance == Balance::round_robin ? 0.0F : place.load->cost();
+    if (cost < least) least = cost, best = node;
+  }
+  if (best != kNone) {
+    const bool primary = topology_->primary == best;
+    return {Route::Kind::go, best, primary ? Reason::primary_too : Reason::fresh};
+  }
+  return {behind ? Route::Kind::ask : Route::Kind::no_replica, 0, Reason::no_replica};
+}
+
+void Router::advanced(std::size_t node, std::uint64_t lsn) {
+  auto& place = places_[node];
+  if (topology_->primary != node) place.lsn = std::max(place.lsn, lsn);
+}
+
+void Router::failed(std::size_t node, SteadyTime at) {
+  places_[node].circuit = Circuit::open;
+  places_[node].failed_at = at;
+}
+
+void Router::tried(std::size_t node, bool well, SteadyTime at) {
+  auto& place = places_[node];
+  if (place.circuit != Circuit::on_trial) return;
+  if (well) {
+    place.circuit = Circuit::closed;
+  } else {
+    failed(node, at);
+  }
+}
+
+}  // namespace lyceum::cluster
