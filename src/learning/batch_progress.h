@@ -29,7 +29,8 @@ inline constexpr std::size_t kMostUpdates = 10'000;
 // sent: the key stands in the same transaction. Without one a key is made, so that what is in doubt
 // after a broken connection is resolved here; but then the caller cannot repeat it without harm.
 // Errors: kBadInput (names the row; an update out of range, more than kMostUpdates, a bad key),
-// kNotFound (names learners and stories that the tenant does not have), kConflict (the key came
+// kNotFound (names learners and stories that the tenant does not have, also where they went while
+// the batch was being written), kConflict (the key came
 // with another batch), kInDoubt (only where the server stays unreachable), those of Pool::execute.
 [[nodiscard]] boost::asio::awaitable<Result<BatchOutcome>> batch_progress(
     Scope scope, std::vector<ProgressUpdate> updates, std::string idempotency_key = {});

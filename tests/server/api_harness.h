@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <libpq-fe.h>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -24,6 +23,7 @@
 #include "support/api_document.h"
 #include "support/http_client.h"
 #include "support/json_schema.h"
+#include "support/open_transaction.h"
 #include "support/serve_program.h"
 
 namespace lyceum::server {
@@ -36,6 +36,7 @@ using testing::ApiRequest;
 using testing::encoded;
 using testing::eventually;
 using testing::HttpClient;
+using testing::OpenTransaction;
 using testing::psql;
 using testing::psql_value;
 using namespace std::chrono_literals;
@@ -308,27 +309,6 @@ inline Subject add_learner(const AppDatabase& database, Subject subject) {
       subject.tenant, subject.learner, subject.session));
   return subject;
 }
-
-// A connection of the test's own that keeps what it did open: a lock, above all.
-class OpenTransaction {
- public:
-  OpenTransaction(const std::string& url, const std::string& sql)
-      : connection_(PQconnectdb(url.c_str()), PQfinish) {
-    run("begin; " + sql);
-  }
-  void end() { run("rollback"); }
-
- private:
-  void run(const std::string& sql) {
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(
-        PQexec(connection_.get(), sql.c_str()), PQclear);
-    const auto status = PQresultStatus(result.get());
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-      throw std::runtime_error(PQerrorMessage(connection_.get()));
-    }
-  }
-  std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
-};
 
 // An API key, whole.
 inline std::string make_api_key(const AppDatabase& database, const std::string& tenant,
