@@ -15,6 +15,7 @@
 #include "local/cluster.h"
 #include "local/ephemeral.h"
 #include "server/api_harness.h"
+#include "server/http_client.h"
 #include "support/gate.h"
 
 namespace lyceum::server {
@@ -288,6 +289,39 @@ TEST_F(HttpFaults, a_program_that_is_killed_and_started_again_loses_and_doubles_
   end_writing();
   EXPECT_GE(broken_, 5);
   verify();
+}
+
+// The status was sent long before the database goes: the body then lacks its end, and nobody can
+// take it for whole.
+TEST_F(HttpFaults, an_export_whose_backend_is_killed_has_no_end) {
+  constexpr int kEvents = 8000;  // of 2 kB: more than sockets hold, so that it waits for its reader
+  database_->query(fmt::format(
+      R"(insert into user_events (tenant_id, id, user_id, event_type, payload)
+           select '{0}', md5('e' || n)::uuid, '{1}', 'e', jsonb_build_object('text', repeat('x', 2000))
+           from generate_series(1, {2}) n)",
+      tenant_, learners_[0], kEvents));
+  serve();
+  const auto target = "/v1/learners/" + learners_[0] + "/export";
+  const auto authorization = "Authorization: Bearer " + staff(tenant_) + "\r\n";
+  constexpr int kReceiveBuffer = 512 * 1024;
+  server_test::HttpClient client(served_->program().port(), kHangs, kReceiveBuffer);
+  client.get(target, authorization);
+  // In the middle: the lists before the events are out.
+  const auto kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = '" +
+                    role_ + "' and state = 'idle in transaction' and query like '%export_events%'";
+  ASSERT_TRUE(comes_true([&] { return database_->query(kill).size() == 1; }));
+  try {
+    const auto whole = client.read();
+    ADD_FAILURE() << "taken for whole: " << whole.status << ", " << whole.body.size() << " bytes";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "the response is wrong: it broke off");
+  }
+  EXPECT_TRUE(client.closed());
+  EXPECT_NE(served_->program().log().find("a response broke off"), std::string::npos);
+
+  const auto again = (*served_)({.target = target, .token = staff(tenant_)});
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(json_of(again).at("events").as_array().size(), std::size_t{kEvents});
 }
 
 // Everything that was sent before the end was asked for gets its answer, also what has still to
