@@ -1,3 +1,6 @@
+#include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <gtest/gtest.h>
 #include <map>
@@ -9,6 +12,7 @@
 #include "local/ephemeral.h"
 #include "server/http_client.h"
 #include "server/serve_process.h"
+#include "server/signing.h"
 #include "support/postgres.h"
 
 namespace lyceum::server_test {
@@ -87,6 +91,12 @@ int ready(int admin_port) {
   HttpClient client(admin_port);
   client.get("/ready");
   return client.read().status;
+}
+
+std::size_t times_in(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
 }
 
 TEST_F(Serve, AnswersCurl) {
@@ -251,16 +261,9 @@ TEST_F(Serve, ReloadsOnSighup) {
   HttpClient client(serve.data_port());
   for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(client, "/v1/stories"), 200);
   const auto reload = [&](const std::string& event) {
-    const auto count = [&] {
-      std::size_t found = 0;
-      const auto log = serve.log();
-      for (auto at = log.find(event); at != std::string::npos; at = log.find(event, at + 1))
-        ++found;
-      return found;
-    };
-    const auto before = count();
+    const auto before = times_in(serve.log(), event);
     serve.signal(SIGHUP);
-    return eventually([&] { return count() > before; });
+    return eventually([&] { return times_in(serve.log(), event) > before; });
   };
   serve.configure("workers = 1\ntenant_rate = 1\ntenant_burst = 2\n");
   EXPECT_TRUE(reload(" reloaded "));
@@ -284,6 +287,61 @@ TEST_F(Serve, ReloadsOnSighup) {
   serve.configure("workers = 1\ntenant_rate = 0\n");
   EXPECT_TRUE(reload(" reloaded "));
   for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(client, "/v1/stories"), 200);
+}
+
+// A file of keys, and the tokens that one of them signs.
+class Keys {
+ public:
+  [[nodiscard]] std::string path() const { return (directory_.path() / "keys.json").string(); }
+  void write(const std::string& text) const {
+    std::ofstream(path() + ".new") << text;
+    std::filesystem::rename(path() + ".new", path());
+  }
+  void write(const server::Signer& signer) const { write(server::set_of(signer.jwk("k"))); }
+
+  static std::string authorization(const server::Signer& signer, std::string_view key_id = "k") {
+    const auto claims = fmt::format(R"({{"tenant":"{}","roles":["service"],"exp":{}}})", kTenant,
+                                    std::time(nullptr) + 3600);
+    return fmt::format("Authorization: Bearer {}\r\n",
+                       server::signed_token(signer, server::header_of(signer, key_id), claims));
+  }
+
+ private:
+  TemporaryDirectory directory_;
+};
+
+// Old and new key have one name, so that only the signal can tell one from the other.
+TEST_F(Serve, TakesNewKeysOnSighup) {
+  const auto old_key = server::Signer::secret(std::string(32, 'o'));
+  const auto new_key = server::Signer::secret(std::string(32, 'n'));
+  const Keys keys;
+  keys.write(old_key);
+  ServeProcess serve(school().url(), "workers = 2\n", {"LYCEUM_AUTH_KEYS_FILE=" + keys.path()});
+  ASSERT_TRUE(serve.started()) << serve.log();
+  std::vector<HttpClient> clients;  // of both workers, which remember what they have verified
+  for (int i = 0; i < 8; ++i) clients.emplace_back(serve.data_port());
+  const auto expect_taken = [&](const server::Signer& taken, const server::Signer& refused) {
+    for (auto& client : clients) {
+      client.get("/v1/stories", Keys::authorization(taken));
+      EXPECT_EQ(client.read().status, 200);
+      client.get("/v1/stories", Keys::authorization(refused));
+      EXPECT_EQ(client.read().status, 401);
+    }
+  };
+  const auto reload = [&](const std::string& event) {
+    const auto before = times_in(serve.log(), event);
+    serve.signal(SIGHUP);
+    return eventually([&] { return times_in(serve.log(), event) > before; });
+  };
+  expect_taken(old_key, new_key);
+  keys.write(new_key);
+  expect_taken(old_key, new_key);
+  EXPECT_TRUE(reload(" reloaded "));
+  expect_taken(new_key, old_key);
+  // A broken file takes nothing away.
+  keys.write("{");
+  EXPECT_TRUE(reload("keys not reloaded"));
+  expect_taken(new_key, old_key);
 }
 
 TEST_F(Serve, IsReadyWhenPostgresIs) {
