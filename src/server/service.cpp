@@ -102,7 +102,9 @@ Result<void> Service::start() {
   bookmarks_ = std::make_unique<Bookmarks>(std::move(*key));
   std::shared_ptr<KeySource> keys;
   if (!configuration.auth.keys_file.empty()) {
-    auto opened = KeySource::open(configuration.auth.keys_file, clock_);
+    auto opened = KeySource::open(
+        configuration.auth.keys_file, clock_, {},
+        [&log = log_](const Error& error) { log.error("keys not read again", error); });
     if (opened.has_error()) return opened.error();
     keys = std::move(*opened);
   }

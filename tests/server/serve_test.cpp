@@ -344,6 +344,25 @@ TEST_F(Serve, TakesNewKeysOnSighup) {
   expect_taken(new_key, old_key);
 }
 
+// Nobody asked for that reading, so the log is where it can be seen; once, however often it fails.
+TEST_F(Serve, TellsOfKeysThatItCannotReadAgain) {
+  const auto key = server::Signer::secret(std::string(32, 'k'));
+  const Keys keys;
+  keys.write(key);
+  ServeProcess serve(school().url(), "", {"LYCEUM_AUTH_KEYS_FILE=" + keys.path()});
+  ASSERT_TRUE(serve.started()) << serve.log();
+  keys.write("{");
+  HttpClient client(serve.data_port());
+  for (const auto* unknown : {"x", "y", "z"}) {
+    client.get("/v1/stories", Keys::authorization(key, unknown));
+    EXPECT_EQ(client.read().status, 401);
+  }
+  client.get("/v1/stories", Keys::authorization(key));
+  EXPECT_EQ(client.read().status, 200);
+  EXPECT_EQ(times_in(serve.log(), "keys not read again"), 1U) << serve.log();
+  EXPECT_EQ(times_in(serve.log(), keys.path()), 1U) << serve.log();
+}
+
 TEST_F(Serve, IsReadyWhenPostgresIs) {
   const auto place = local::Ephemeral::make().value();
   auto cluster = place.up().value();
