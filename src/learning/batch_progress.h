@@ -27,7 +27,8 @@ inline constexpr std::size_t kMostUpdates = 10'000;
 
 // Stores a batch, all of it or nothing. A batch with a key is stored once, however often it is
 // sent: the key stands in the same transaction. Without one a key is made, so that what is in doubt
-// after a broken connection is resolved here; but then the caller cannot repeat it without harm.
+// after a broken connection is resolved here; but then the caller cannot repeat it without harm. An
+// empty batch writes nothing, not even its key, and is answered under any.
 // Errors: kBadInput (names the row; an update out of range, more than kMostUpdates, a bad key),
 // kNotFound (names learners and stories that the tenant does not have, also where they went while
 // the batch was being written), kConflict (the key came
