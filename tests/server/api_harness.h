@@ -31,11 +31,12 @@ namespace lyceum::server {
 namespace json = boost::json;
 using learning::AppDatabase;
 using testing::ApiDocument;
-using testing::ApiReply;
 using testing::ApiRequest;
 using testing::encoded;
 using testing::eventually;
 using testing::HttpClient;
+using testing::HttpConnection;
+using testing::HttpReply;
 using testing::OpenTransaction;
 using testing::psql;
 using testing::psql_value;
@@ -105,9 +106,10 @@ class Served {
       : Served(app_url(database), std::move(settings)) {}
   Served(std::string url, std::vector<std::string> settings)
       : program_({.database_url = std::move(url), .settings = with_defaults(std::move(settings))}) {
+    if (!program_.started()) throw std::runtime_error("it did not come up: " + program_.log());
   }
 
-  ApiReply operator()(const ApiRequest& request) {
+  HttpReply operator()(const ApiRequest& request) {
     auto reply = client().exchange(request);
     if (!reply) {
       ADD_FAILURE() << request.method << ' ' << request.target << " got no answer; log:\n"
@@ -118,7 +120,7 @@ class Served {
     return std::move(*reply);
   }
 
-  static void check(const ApiRequest& request, const ApiReply& reply) {
+  static void check(const ApiRequest& request, const HttpReply& reply) {
     for (const auto& problem : ApiDocument::project().problems(request, reply)) {
       ADD_FAILURE() << request.method << ' ' << request.target << " ("
                     << request.body.substr(0, 300) << "): " << reply.status << ": " << problem;
@@ -160,7 +162,7 @@ class Served {
   std::optional<HttpClient> client_;
 };
 
-inline json::value json_of(const ApiReply& reply) {
+inline json::value json_of(const HttpReply& reply) {
   boost::system::error_code failure;
   auto out = json::parse({reply.body.data(), reply.body.size()}, failure);
   if (failure) ADD_FAILURE() << "no JSON: " << reply.body;
@@ -168,7 +170,7 @@ inline json::value json_of(const ApiReply& reply) {
 }
 
 // A problem's code, "" for no problem.
-inline std::string code_of(const ApiReply& reply) {
+inline std::string code_of(const HttpReply& reply) {
   if (!reply.header("content-type").starts_with("application/problem+json")) return "";
   const auto body = json_of(reply);
   const auto* code = body.if_object() != nullptr ? body.as_object().if_contains("code") : nullptr;

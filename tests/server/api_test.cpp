@@ -29,8 +29,8 @@ struct Writing {
   std::string token = staff(subject.tenant);
   Served served{database};
 
-  ApiReply post(const std::string& target, const std::string& body,
-                std::vector<std::pair<std::string, std::string>> headers = {}) {
+  HttpReply post(const std::string& target, const std::string& body,
+                 std::vector<std::pair<std::string, std::string>> headers = {}) {
     return served({"POST", target, body, token, std::move(headers)});
   }
   [[nodiscard]] std::string value(const std::string& sql) const { return database.value(sql); }
@@ -40,7 +40,7 @@ Writing& writing() {
   return one;
 }
 
-ApiReply get(const std::string& target) {
+HttpReply get(const std::string& target) {
   return reading().served({.target = target, .token = reading().token});
 }
 
@@ -1454,7 +1454,7 @@ TEST(Api, every_documented_status_happens) {
       const std::string status(response.key());
       if (status[0] == '2' || status[0] == '4') documented.insert(name + ' ' + status);
     }
-    const auto note = [&](const ApiReply& reply) {
+    const auto note = [&](const HttpReply& reply) {
       seen.insert(fmt::format("{} {}", name, reply.status));
     };
     const auto who = add_learner(w.database, w.subject);

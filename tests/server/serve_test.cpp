@@ -10,18 +10,20 @@
 
 #include "cli/program.h"
 #include "local/ephemeral.h"
-#include "server/http_client.h"
-#include "server/serve_process.h"
 #include "server/signing.h"
+#include "support/http_connection.h"
 #include "support/postgres.h"
+#include "support/serve_program.h"
 
 namespace lyceum::server_test {
 namespace {
 
 using cli_test::run_lyceum;
 using lyceum::testing::eventually;
+using lyceum::testing::HttpConnection;
 using lyceum::testing::psql;
 using lyceum::testing::run_process;
+using lyceum::testing::ServeProgram;
 using lyceum::testing::TemporaryDirectory;
 using lyceum::testing::TestDatabase;
 using namespace std::chrono_literals;
@@ -75,10 +77,10 @@ class Serve : public ::testing::Test {
     school_ = nullptr;
   }
   static School& school() { return *school_; }
-  static void get(HttpClient& client, std::string_view target) {
+  static void get(HttpConnection& client, std::string_view target) {
     client.get(target, school_->authorization() + "\r\n");
   }
-  static int status_of(HttpClient& client, std::string_view target) {
+  static int status_of(HttpConnection& client, std::string_view target) {
     get(client, target);
     return client.read().status;
   }
@@ -88,7 +90,7 @@ class Serve : public ::testing::Test {
 };
 
 int ready(int admin_port) {
-  HttpClient client(admin_port);
+  HttpConnection client(admin_port);
   client.get("/ready");
   return client.read().status;
 }
@@ -100,7 +102,7 @@ std::size_t times_in(const std::string& text, const std::string& part) {
 }
 
 TEST_F(Serve, AnswersCurl) {
-  ServeProcess serve(school().url());
+  ServeProgram serve({school().url()});
   ASSERT_TRUE(serve.started()) << serve.log();
   const auto curl = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"curl", "--silent", "--show-error", "--noproxy", "*"});
@@ -140,12 +142,12 @@ TEST_F(Serve, AnswersCurl) {
 
 // By the rules of the text format, version 0.0.4.
 TEST_F(Serve, MetricsAreWellFormed) {
-  ServeProcess serve(school().url());
+  ServeProgram serve({school().url()});
   ASSERT_TRUE(serve.started()) << serve.log();
-  HttpClient data(serve.data_port());
+  HttpConnection data(serve.port());
   EXPECT_EQ(status_of(data, "/v1/stories"), 200);
   EXPECT_EQ(status_of(data, "/nowhere"), 404);
-  HttpClient admin(serve.admin_port());
+  HttpConnection admin(serve.admin_port());
   admin.get("/metrics");
   const auto response = admin.read();
   EXPECT_EQ(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
@@ -201,13 +203,13 @@ TEST_F(Serve, MetricsAreWellFormed) {
 }
 
 TEST_F(Serve, DrainsOnSigterm) {
-  ServeProcess serve(school().url(), "workers = 2\n");
+  ServeProgram serve({school().url(), "workers = 2\n"});
   ASSERT_TRUE(serve.started()) << serve.log();
   // All wait for a table that somebody holds.
   const auto superuser = school().superuser_url();
-  std::vector<HttpClient> clients;
+  std::vector<HttpConnection> clients;
   for (int i = 0; i < 50; ++i) {
-    clients.emplace_back(serve.data_port());
+    clients.emplace_back(serve.port());
     EXPECT_EQ(status_of(clients.back(), "/v1/stories"), 200);
   }
   auto held = std::async(std::launch::async, [superuser] {
@@ -221,7 +223,7 @@ TEST_F(Serve, DrainsOnSigterm) {
                "'stories'::regclass and mode = 'AccessExclusiveLock' and granted") == "1";
   }));
   for (auto& client : clients) get(client, "/v1/stories");
-  HttpClient admin(serve.admin_port());
+  HttpConnection admin(serve.admin_port());
   const auto in_flight = [&] {
     admin.get("/metrics");
     const auto text = admin.read().body;
@@ -248,7 +250,7 @@ TEST_F(Serve, DrainsOnSigterm) {
 // Whoever knows where it listens may signal it at once.
 TEST_F(Serve, TakesSignalsFromTheStart) {
   for (int i = 0; i < 5; ++i) {
-    ServeProcess serve(school().url());
+    ServeProgram serve({school().url()});
     serve.signal(SIGHUP);
     serve.signal(SIGTERM);
     EXPECT_EQ(serve.wait(), 0) << serve.log();
@@ -256,9 +258,9 @@ TEST_F(Serve, TakesSignalsFromTheStart) {
 }
 
 TEST_F(Serve, ReloadsOnSighup) {
-  ServeProcess serve(school().url(), "workers = 1\ntenant_rate = 0\n");
+  ServeProgram serve({school().url(), "workers = 1\ntenant_rate = 0\n"});
   ASSERT_TRUE(serve.started()) << serve.log();
-  HttpClient client(serve.data_port());
+  HttpConnection client(serve.port());
   for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(client, "/v1/stories"), 200);
   const auto reload = [&](const std::string& event) {
     const auto before = times_in(serve.log(), event);
@@ -316,10 +318,10 @@ TEST_F(Serve, TakesNewKeysOnSighup) {
   const auto new_key = server::Signer::secret(std::string(32, 'n'));
   const Keys keys;
   keys.write(old_key);
-  ServeProcess serve(school().url(), "workers = 2\n", {"LYCEUM_AUTH_KEYS_FILE=" + keys.path()});
+  ServeProgram serve({school().url(), "workers = 2\n", {"LYCEUM_AUTH_KEYS_FILE=" + keys.path()}});
   ASSERT_TRUE(serve.started()) << serve.log();
-  std::vector<HttpClient> clients;  // of both workers, which remember what they have verified
-  for (int i = 0; i < 8; ++i) clients.emplace_back(serve.data_port());
+  std::vector<HttpConnection> clients;  // of both workers, which remember what they have verified
+  for (int i = 0; i < 8; ++i) clients.emplace_back(serve.port());
   const auto expect_taken = [&](const server::Signer& taken, const server::Signer& refused) {
     for (auto& client : clients) {
       client.get("/v1/stories", Keys::authorization(taken));
@@ -349,10 +351,10 @@ TEST_F(Serve, TellsOfKeysThatItCannotReadAgain) {
   const auto key = server::Signer::secret(std::string(32, 'k'));
   const Keys keys;
   keys.write(key);
-  ServeProcess serve(school().url(), "", {"LYCEUM_AUTH_KEYS_FILE=" + keys.path()});
+  ServeProgram serve({school().url(), "", {"LYCEUM_AUTH_KEYS_FILE=" + keys.path()}});
   ASSERT_TRUE(serve.started()) << serve.log();
   keys.write("{");
-  HttpClient client(serve.data_port());
+  HttpConnection client(serve.port());
   for (const auto* unknown : {"x", "y", "z"}) {
     client.get("/v1/stories", Keys::authorization(key, unknown));
     EXPECT_EQ(client.read().status, 401);
@@ -367,12 +369,12 @@ TEST_F(Serve, IsReadyWhenPostgresIs) {
   const auto place = local::Ephemeral::make().value();
   auto cluster = place.up().value();
   const School own(cluster.primary());
-  ServeProcess serve(own.url(), "request_timeout = \"500ms\"\n");
+  ServeProgram serve({own.url(), "request_timeout = \"500ms\"\n"});
   ASSERT_TRUE(serve.started()) << serve.log();
   EXPECT_EQ(ready(serve.admin_port()), 200);
   cluster.primary().stop(local::StopMode::kImmediate).value();
   EXPECT_TRUE(eventually([&] { return ready(serve.admin_port()) == 503; }));
-  HttpClient client(serve.data_port());
+  HttpConnection client(serve.port());
   client.get("/v1/stories", own.authorization() + "\r\n");
   EXPECT_EQ(client.read().status, 503);
   cluster.primary().start().value();
@@ -393,9 +395,9 @@ TEST_F(Serve, RefusesToStartWhereItCannotServe) {
     std::string reason;
     int exit_status = 1;  // 2: the configuration
   };
-  ServeProcess first(school().url());
+  ServeProgram first({school().url()});
   ASSERT_TRUE(first.started()) << first.log();
-  const auto taken = fmt::format("127.0.0.1:{}", first.data_port());
+  const auto taken = fmt::format("127.0.0.1:{}", first.port());
   const auto admin_taken = fmt::format("127.0.0.1:{}", first.admin_port());
   const std::vector<Refused> all = {
       {school().url(),
@@ -417,7 +419,7 @@ TEST_F(Serve, RefusesToStartWhereItCannotServe) {
       {school().url(), "tenant_rate = -1\n", {}, "tenant_rate", 2},
   };
   for (const auto& refused : all) {
-    ServeProcess serve(refused.url, refused.configuration, {}, refused.arguments);
+    ServeProgram serve({refused.url, refused.configuration, {}, refused.arguments});
     EXPECT_FALSE(serve.started()) << refused.reason;
     if (serve.started()) continue;
     EXPECT_EQ(serve.wait(), refused.exit_status) << refused.reason;
@@ -442,7 +444,7 @@ TEST_F(Serve, TellsTheServiceManager) {
     const auto size = ::recv(receiver, text, sizeof text, 0);
     return {text, static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
   };
-  ServeProcess serve(school().url(), "", {"NOTIFY_SOCKET=" + path});
+  ServeProgram serve({school().url(), "", {"NOTIFY_SOCKET=" + path}});
   ASSERT_TRUE(serve.started()) << serve.log();
   EXPECT_EQ(next(), "READY=1");
   serve.signal(SIGHUP);
@@ -467,17 +469,17 @@ TEST_F(Serve, IdleConnectionsCostLittle) {
   ::setrlimit(RLIMIT_NOFILE, &files);
   constexpr std::size_t kConnections = 2000;
   if (files.rlim_cur < kConnections + 200) GTEST_SKIP() << "too few files may be open here";
-  ServeProcess serve(school().url(), "workers = 2\ntenant_rate = 0\n");
+  ServeProgram serve({school().url(), "workers = 2\ntenant_rate = 0\n"});
   ASSERT_TRUE(serve.started()) << serve.log();
   {
-    HttpClient first(serve.data_port());
+    HttpConnection first(serve.port());
     for (int i = 0; i < 200; ++i) EXPECT_EQ(status_of(first, "/v1/stories"), 200);
   }
   const auto before = serve.resident_bytes();
-  std::vector<HttpClient> clients;
+  std::vector<HttpConnection> clients;
   clients.reserve(kConnections);
   for (std::size_t i = 0; i < kConnections; ++i) {
-    clients.emplace_back(serve.data_port());
+    clients.emplace_back(serve.port());
     ASSERT_EQ(status_of(clients.back(), "/v1/stories"), 200);
   }
   const auto grown = (static_cast<double>(serve.resident_bytes()) - static_cast<double>(before)) /
