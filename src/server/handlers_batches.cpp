@@ -41,6 +41,15 @@ std::string payload_of(Fields& row) {
   return "{}";
 }
 
+awaitable<Result<Response>> answer(const Call& call, const Result<learning::Recorded>& outcome) {
+  if (outcome.has_error()) co_return outcome.error();
+  Response response;
+  response.body =
+      fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
+  co_await add_bookmark(call, response);
+  co_return response;
+}
+
 }  // namespace
 
 std::optional<Error> check_writer(const Principal& principal, const Uuid& learner) {
@@ -94,12 +103,7 @@ awaitable<Result<Response>> post_sessions(Call& call) {
       });
   if (sessions.has_error()) co_return sessions.error();
   const auto outcome = co_await learning::record_sessions(call.scope(), std::move(*sessions));
-  if (outcome.has_error()) co_return outcome.error();
-  Response response;
-  response.body =
-      fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
-  co_await add_bookmark(call, response);
-  co_return response;
+  co_return co_await answer(call, outcome);
 }
 
 awaitable<Result<Response>> post_events(Call& call) {
@@ -114,12 +118,7 @@ awaitable<Result<Response>> post_events(Call& call) {
       });
   if (events.has_error()) co_return events.error();
   const auto outcome = co_await learning::record_events(call.scope(), std::move(*events));
-  if (outcome.has_error()) co_return outcome.error();
-  Response response;
-  response.body =
-      fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
-  co_await add_bookmark(call, response);
-  co_return response;
+  co_return co_await answer(call, outcome);
 }
 
 }  // namespace lyceum::server
