@@ -146,9 +146,9 @@ class Workers {
   static Result<std::unique_ptr<Workers>> start(const Stage& stage, int tenant_rate) {
     auto target = pg::parse_target(stage.application_url);
     if (target.has_error()) return target.error();
-    std::unique_ptr<Workers> out(new Workers(std::move(*target), tenant_rate));
+    std::unique_ptr<Workers> out(new Workers({std::move(*target)}, tenant_rate));
     server::Shared shared{.configuration = out->configuration_,
-                          .target = out->target_,
+                          .nodes = out->nodes_,
                           .log = out->log_,
                           .clock = out->clock_,
                           .keys = nullptr,
@@ -177,8 +177,8 @@ class Workers {
   [[nodiscard]] tcp::endpoint endpoint() const { return workers_.front()->endpoint(); }
 
  private:
-  Workers(pg::Target target, int tenant_rate)
-      : target_(std::move(target)),
+  Workers(std::vector<pg::Target> nodes, int tenant_rate)
+      : nodes_(std::move(nodes)),
         rates_({.per_second = static_cast<double>(tenant_rate),
                 .burst = static_cast<double>(ServerSettings{}.tenant_burst)}),
         bookmarks_(Secret()) {
@@ -187,7 +187,7 @@ class Workers {
   }
 
   Configuration configuration_;
-  pg::Target target_;
+  std::vector<pg::Target> nodes_;
   SystemClock clock_;
   Log log_{LogLevel::error, LogFormat::text, clock_};
   server::RateLimiter rates_;

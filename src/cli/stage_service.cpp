@@ -41,7 +41,7 @@ Result<void> serve_stage(Context& context, const Stage& stage) {
   const SystemClock clock;
   Log log(loaded->values.log.level, loaded->values.log.format, clock);
   server::ServiceOptions options{.configuration = loaded->values,
-                                 .target = *target,
+                                 .nodes = {*target},
                                  .reload = [&]() -> Result<Configuration> {
                                    auto again = context.configuration();
                                    if (again.has_error()) return again.error();
