@@ -30,7 +30,8 @@ Result<Secret> make_key(const pg::Target& target, const Stage& stage) {
 
 }  // namespace
 
-Result<void> serve_stage(Context& context, const Stage& stage) {
+Result<void> serve_stage(Context& context, const Stage& stage,
+                         const std::function<void()>& on_listening) {
   const auto loaded = context.configuration();
   if (loaded.has_error()) return loaded.error();
   const auto target = pg::parse_target(stage.application_url);
@@ -67,6 +68,7 @@ Result<void> serve_stage(Context& context, const Stage& stage) {
                      data, url_of(service->admin_endpoint()), url_of(service->admin_endpoint()),
                      key->reveal(), data)
               << std::endl;
+  on_listening();
   if (service->run()) return {};
   return Error{.code = ErrorCode::kTimeout, .message = "requests were cut off at the end"};
 }
