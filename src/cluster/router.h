@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/config.h"
 #include "cluster/topology.h"
 #include "pg/position.h"
 #include "pool/load.h"
@@ -25,8 +26,6 @@ enum class Reason : std::uint8_t {
   kCount,
 };
 [[nodiscard]] std::string_view name_of(Reason reason);
-
-enum class Balance : std::uint8_t { least_loaded, round_robin };
 
 struct RouterOptions {
   Balance balance = Balance::least_loaded;

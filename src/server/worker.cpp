@@ -101,9 +101,20 @@ pool::Limits limits_of(const Configuration& configuration, int shares) {
           .slow_statement_lease = pool.slow_statement_lease};
 }
 
-cluster::ClusterOptions cluster_options(const Configuration& /*configuration*/,
+cluster::ClusterOptions cluster_options(const Configuration& configuration,
                                         const std::vector<pg::Target>& nodes) {
-  cluster::ClusterOptions out;
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const auto& settings = configuration.cluster;
+  cluster::ClusterOptions out{
+      .router = {.balance = settings.balance, .read_primary = settings.read_primary},
+      .bookmark_wait = settings.bookmark_wait,
+      .primary_wait = settings.primary_wait,
+      .primary_read_share = settings.primary_read_share,
+      .retry_budget = settings.retry_budget,
+      .probe_interval = settings.probe_interval,
+      .probe_timeout = settings.probe_timeout,
+      .tracker = {.max_lag = settings.max_lag,
+                  .max_lag_bytes = static_cast<std::uint64_t>(settings.max_lag_mib) * kMiB}};
   for (const auto& node : nodes) out.nodes.push_back(learning::tuned(node));
   return out;
 }

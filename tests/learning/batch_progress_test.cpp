@@ -230,7 +230,7 @@ TEST(BatchProgress, names_who_went_while_it_was_written) {
       removal.commit();
     });
     const auto refused =
-        co_await batch_progress({.pool = pool, .tenant = uuid(here.tenant)}, batch, "k");
+        co_await batch_progress({.database = pool, .tenant = uuid(here.tenant)}, batch, "k");
     EXPECT_TRUE(refused.has_error());
     if (!refused.has_error()) co_return;
     EXPECT_EQ(refused.error().code, ErrorCode::kNotFound) << refused.error().to_string();
