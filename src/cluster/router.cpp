@@ -31,9 +31,11 @@ void Router::apply(std::shared_ptr<const Topology> topology) {
     const auto lsn = is_primary ? std::numeric_limits<std::uint64_t>::max() : node.lsn;
     if (place.incarnation != node.incarnation || place.timeline != node.timeline || is_primary) {
       place.lsn = lsn;
+      place.stuck = false;
     } else {
-      place.lsn = std::max(place.lsn, lsn);
+      advanced(i, lsn);
     }
+    place.receiving = node.receiving;
     place.incarnation = node.incarnation;
     place.timeline = node.timeline;
     if (place.circuit == Circuit::open && node.standing == Standing::serving &&
@@ -66,6 +68,7 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
   std::uint32_t best = kNone;
   float least = std::numeric_limits<float>::max();
   bool behind = false;
+  bool coming = false;
   const auto count = static_cast<std::uint32_t>(readable_.size());
   // Begins elsewhere each time: of equals each gets its turn.
   if (++turn_ >= count) turn_ = 0;
@@ -77,6 +80,7 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
     }
     if (place.timeline < seen.timeline || place.lsn < seen.lsn) {
       behind = true;
+      coming = coming || may_catch_up(node);
       continue;
     }
     if (place.circuit == Circuit::half_open) {
@@ -90,12 +94,22 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
     const bool primary = topology_->primary == best;
     return {Route::Kind::go, best, primary ? Reason::primary_too : Reason::fresh};
   }
-  return {behind ? Route::Kind::ask : Route::Kind::no_replica, 0, Reason::no_replica};
+  if (!behind) return {Route::Kind::no_replica, 0, Reason::no_replica};
+  return {coming ? Route::Kind::ask : Route::Kind::behind, 0, Reason::behind};
 }
 
 void Router::advanced(std::size_t node, std::uint64_t lsn) {
   auto& place = places_[node];
-  if (topology_->primary != node) place.lsn = std::max(place.lsn, lsn);
+  if (topology_->primary == node || lsn <= place.lsn) return;
+  place.lsn = lsn;
+  place.stuck = false;
+}
+
+void Router::waited_in_vain(const pg::Position& seen) {
+  for (const auto node : readable_) {
+    auto& place = places_[node];
+    place.stuck = place.stuck || place.lsn < seen.lsn;
+  }
 }
 
 void Router::failed(std::size_t node, SteadyTime at) {

@@ -196,6 +196,12 @@ void Tracker::judge(Node& node, std::size_t index, SteadyTime now) {
   state.lag_bytes = history_.bytes_behind(state.lsn);
   // What is known of the replica is as old as its last answer.
   state.lag = history_.time_behind(state.lsn, std::max(now, node.answered));
+  const auto ago = node.answer->replayed_seconds_ago;
+  if (state.lag && *state.lag > Duration(0) && ago && !history_.reaches_back_to(state.lsn)) {
+    // Behind since before the probes began: the replica knows by how much, at least.
+    state.lag = std::max(*state.lag, std::chrono::duration_cast<Duration>(
+                                         std::chrono::duration<double>(*ago)));
+  }
   if (node.timeline != timeline_) {
     return set(Standing::astray,
                fmt::format("it is on timeline {}, the cluster on {}", node.timeline, timeline_));
