@@ -13,7 +13,7 @@
 #include <random>
 #include <thread>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/bench_suite.h"
 #include "learning/api_keys.h"
 #include "learning/progress_summary.h"

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "base/await.h"
 #include "base/statement_statistics.h"
-#include "cli/await.h"
 #include "cli/bench_suite.h"
 #include "cli/command.h"
 #include "cli/interruption.h"

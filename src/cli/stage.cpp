@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <ostream>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/table.h"
 #include "indexes/apply.h"
 #include "schema/migrator.h"

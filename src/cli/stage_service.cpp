@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/endpoint_url.h"
 #include "learning/api_keys.h"
 #include "pool/pool.h"

@@ -232,6 +232,18 @@ class ClusterBuilder {
     return let_commits_wait();
   }
 
+  // What an up() that failed has made and left empty.
+  void remove_what_is_empty() const {
+    std::error_code ignored;  // not empty: to be found and taken over by the next one
+    for (const auto& facts : manifest_.servers) {
+      if (facts.socket_directory.parent_path() == "/tmp" &&
+          !fs::exists(directory_ / facts.name, ignored)) {
+        fs::remove(facts.socket_directory, ignored);
+      }
+    }
+    fs::remove(directory_, ignored);
+  }
+
   Result<void> down(const DownOptions& options) {
     if (auto loaded = load(); !loaded) return loaded.error();
     if (auto made = make_context(std::chrono::seconds(60)); !made) return made.error();
@@ -497,7 +509,11 @@ Result<Cluster> Cluster::up(const UpOptions& options) {
   const auto lock = LockFile::take(lock_path(*state, options.name), options.timeout);
   if (!lock) return lock.error();
   ClusterBuilder builder(options.name, *state);
-  if (auto done = builder.up(options); !done) return done.error();
+  const bool is_new = !builder.exists();
+  if (auto done = builder.up(options); !done) {
+    if (is_new) builder.remove_what_is_empty();
+    return done.error();
+  }
   return builder.finish(options.timeout);
 }
 

@@ -501,6 +501,7 @@ TEST_F(ClusterTest, RefusesWhatCannotBe) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kConfiguration);
   EXPECT_NE(text_of(result.error()).find("/nowhere"), std::string::npos);
+  EXPECT_TRUE(fs::is_empty(state())) << "what is refused leaves nothing";
 }
 
 TEST_F(ClusterTest, SaysWhereTheServersAccountMayNotGo) {
@@ -513,6 +514,7 @@ TEST_F(ClusterTest, SaysWhereTheServersAccountMayNotGo) {
   ASSERT_FALSE(result);
   EXPECT_NE(text_of(result.error()).find(closed.string()), std::string::npos);
   EXPECT_FALSE(result.error().hint.empty());
+  EXPECT_TRUE(fs::is_empty(closed / "state"));
 }
 
 TEST_F(ClusterTest, ASettingThatTheServerRefusesIsNamed) {
