@@ -25,7 +25,9 @@ Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& op
     auto done = part(stage, options, progress, rows);
     if (done.has_error()) return done.error();
   }
-  auto done = bench_statistics(options, rows);
+  auto done = bench_cluster(options, progress, rows);
+  if (done.has_error()) return done.error();
+  done = bench_statistics(options, rows);
   if (done.has_error()) return done.error();
   return rows;
 }

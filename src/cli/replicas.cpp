@@ -4,7 +4,7 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "cluster/nodes.h"
@@ -30,9 +30,8 @@ double seconds(Duration duration) {
 
 bool needs_attention(const Topology& topology) {
   return !topology.writable() || !topology.alarm.empty() ||
-         std::any_of(topology.nodes.begin(), topology.nodes.end(), [](const NodeState& node) {
-           return node.standing != Standing::serving;
-         });
+         std::any_of(topology.nodes.begin(), topology.nodes.end(),
+                     [](const NodeState& node) { return node.standing != Standing::serving; });
 }
 
 template <class T, class Make>
@@ -87,7 +86,8 @@ void print(const Context& context, const Topology& topology) {
     context.out << boost::json::serialize(document) << std::endl;
     return;
   }
-  Table table({"node", "role", "standing", "timeline", "lag", "behind", "latency", "sessions", "why"});
+  Table table(
+      {"node", "role", "standing", "timeline", "lag", "behind", "latency", "sessions", "why"});
   for (const auto& node : topology.nodes) {
     const bool answers = node.standing != Standing::down && node.role != Role::unknown;
     table.row({node.name, std::string(name_of(node.role)), std::string(name_of(node.standing)),
@@ -129,11 +129,13 @@ int run_replicas(Context& context) {
 
 Command replicas() {
   return {.path = "replicas",
-          .summary = "Each server of the cluster: role, lag, and whether it is read; exit 3 where "
-                     "one is not well",
-          .examples = "  lyceum replicas\n"
-                      "  DATABASE_PRIMARY_URL=postgresql://h1/lyceum "
-                      "DATABASE_REPLICA_1_URL=postgresql://h2/lyceum lyceum replicas --json",
+          .summary =
+              "Each server of the cluster: role, lag, and whether it is read; exit 3 where "
+              "one is not well",
+          .examples =
+              "  lyceum replicas\n"
+              "  DATABASE_PRIMARY_URL=postgresql://h1/lyceum "
+              "DATABASE_REPLICA_1_URL=postgresql://h2/lyceum lyceum replicas --json",
           .declare = [](std::vector<Option>&) -> Run {
             return [](Context& context) { return run_replicas(context); };
           }};

@@ -199,8 +199,8 @@ void Tracker::judge(Node& node, std::size_t index, SteadyTime now) {
   const auto ago = node.answer->replayed_seconds_ago;
   if (state.lag && *state.lag > Duration(0) && ago && !history_.reaches_back_to(state.lsn)) {
     // Behind since before the probes began: the replica knows by how much, at least.
-    state.lag = std::max(*state.lag, std::chrono::duration_cast<Duration>(
-                                         std::chrono::duration<double>(*ago)));
+    state.lag = std::max(*state.lag,
+                         std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*ago)));
   }
   if (node.timeline != timeline_) {
     return set(Standing::astray,
