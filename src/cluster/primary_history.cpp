@@ -9,9 +9,10 @@ void PrimaryHistory::record(std::int32_t timeline, std::uint64_t lsn, SteadyTime
   timeline_ = timeline;
   while (!stands_.empty() && stands_.back().lsn > lsn) stands_.pop_back();
   if (!stands_.empty() && stands_.back().lsn == lsn) {
-    stands_.back().last = at;
+    stands_.back().last = std::max(stands_.back().last, at);
     return;
   }
+  if (!stands_.empty()) at = std::max(at, stands_.back().last);
   stands_.push_back({lsn, at, at});
   if (stands_.size() > kMost) thin();
 }

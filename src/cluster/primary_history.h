@@ -16,9 +16,9 @@ namespace lyceum::cluster {
 // to about a minute, and the first record is never forgotten, so that a lag grows without end.
 class PrimaryHistory {
  public:
-  // The primary was seen at this position. Times do not fall; a position that does is a primary
-  // that came back without what it had not flushed, and that part of the history is gone. On a new
-  // timeline it begins anew.
+  // The primary was seen at this position. A time that falls counts as the one before. A position
+  // that falls is a primary that came back without what it had not flushed: that part of the
+  // history is gone. On a new timeline it begins anew.
   void record(std::int32_t timeline, std::uint64_t lsn, SteadyTime at);
 
   // How far behind, in bytes: nothing before the primary was seen.
