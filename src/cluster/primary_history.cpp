@@ -7,12 +7,28 @@ namespace lyceum::cluster {
 void PrimaryHistory::record(std::int32_t timeline, std::uint64_t lsn, SteadyTime at) {
   if (timeline != timeline_) stands_.clear();
   timeline_ = timeline;
-  if (!stands_.empty() && lsn <= stands_.back().lsn) {
+  while (!stands_.empty() && stands_.back().lsn > lsn) stands_.pop_back();
+  if (!stands_.empty() && stands_.back().lsn == lsn) {
     stands_.back().last = std::max(stands_.back().last, at);
     return;
   }
+  if (!stands_.empty()) at = std::max(at, stands_.back().last);
   stands_.push_back({lsn, at, at});
-  if (stands_.size() > kMost) stands_.pop_front();
+  if (stands_.size() > kMost) thin();
+}
+
+// Every second one of the older half goes.
+void PrimaryHistory::thin() {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < stands_.size(); ++i) {
+    if (i % 2 == 0 || i > kMost / 2) stands_[kept++] = stands_[i];
+  }
+  stands_.resize(kept);
+}
+
+std::optional<SteadyTime> PrimaryHistory::last_seen() const {
+  if (stands_.empty()) return std::nullopt;
+  return stands_.back().last;
 }
 
 std::optional<std::uint64_t> PrimaryHistory::bytes_behind(std::uint64_t replayed) const {

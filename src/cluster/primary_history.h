@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -11,11 +11,14 @@ namespace lyceum::cluster {
 // When the primary stood where: turns a replica's position into a time. A replica lags by as much
 // time as has passed since the primary stood where the replica stands now. So the lag is near zero
 // beside a primary that writes nothing, and grows on a replica that gets nothing while the primary
-// writes, as now() - pg_last_xact_replay_timestamp() does not.
+// writes, as now() - pg_last_xact_replay_timestamp() does not. The latest half hour of records of a
+// second each is kept as it was, and what is older ever more coarsely: a lag of two hours is known
+// to about a minute, and the first record is never forgotten, so that a lag grows without end.
 class PrimaryHistory {
  public:
-  // The primary was seen at this position. Times and positions do not fall within one timeline; on
-  // a new one the history begins anew.
+  // The primary was seen at this position. A time that falls counts as the one before. A position
+  // that falls is a primary that came back without what it had not flushed: that part of the
+  // history is gone. On a new timeline it begins anew.
   void record(std::int32_t timeline, std::uint64_t lsn, SteadyTime at);
 
   // How far behind, in bytes: nothing before the primary was seen.
@@ -32,17 +35,22 @@ class PrimaryHistory {
 
   [[nodiscard]] std::int32_t timeline() const { return timeline_; }
 
+  // When the primary was last seen; nothing before it was.
+  [[nodiscard]] std::optional<SteadyTime> last_seen() const;
+
+  // How many places it keeps, at most.
+  static constexpr std::size_t kMost = 3600;
+
  private:
   struct Stand {
     std::uint64_t lsn;
     SteadyTime first;  // seen there
     SteadyTime last;
   };
-  // An hour of records of a second each; a lag beyond counts from the oldest.
-  static constexpr std::size_t kMost = 3600;
+  void thin();
 
   std::int32_t timeline_ = 0;
-  std::deque<Stand> stands_;
+  std::vector<Stand> stands_;  // rising in lsn, first and last
 };
 
 }  // namespace lyceum::cluster

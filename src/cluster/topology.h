@@ -41,7 +41,8 @@ struct NodeState {
   Duration latency{};  // of the last probe that was answered
   std::int64_t connections = 0;
   std::int32_t max_connections = 0;
-  // Rises when the server has been started anew: what was known of its position holds no more.
+  // Rises when the server has been started anew, or may have been: what was known of its position
+  // holds no more.
   std::uint64_t incarnation = 0;
   SteadyTime asked{};  // when the last probe that was answered began; min: none was
 };

@@ -42,7 +42,7 @@ Tracker::Tracker(TrackerOptions options, std::vector<std::string> names)
     : options_(options), nodes_(names.size()) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     nodes_[i].state.name = std::move(names[i]);
-    nodes_[i].state.why = "not asked yet";
+    nodes_[i].state.why = "not every server has been asked yet";
   }
 }
 
@@ -51,23 +51,31 @@ void Tracker::observe(std::size_t index, const Observation& observation) {
   if (observation.answer) {
     answer(node, observation);
   } else {
-    fail(node, primary_ == index, observation);
+    fail(node, observation);
   }
+  ++version_;
+  node.asked = true;
+  // What answers first may have been left behind, or be of another cluster: the next one tells.
+  if (!std::all_of(nodes_.begin(), nodes_.end(), [](const Node& one) { return one.asked; })) return;
   find_identity();
   elect();
-  if (primary_ == index && node.up && observation.answer) {
-    history_.record(node.timeline, node.state.lsn, observation.at);
+  if (primary_answers()) {
+    const auto& primary = nodes_[*primary_];
+    history_.record(primary.timeline, primary.state.lsn, primary.answered);
   }
   for (std::size_t i = 0; i < nodes_.size(); ++i) judge(nodes_[i], i, observation.at);
-  ++version_;
 }
 
-void Tracker::fail(Node& node, bool is_primary, const Observation& observation) {
+bool Tracker::primary_answers() const {
+  return primary_ && nodes_[*primary_].up;
+}
+
+void Tracker::fail(Node& node, const Observation& observation) {
   node.answers = 0;
   ++node.failures;
   node.error = observation.error ? observation.error->message : "no answer";
   const bool silent = observation.error && observation.error->code == ErrorCode::kTimeout;
-  if (silent && is_primary && node.up && node.failures < kSilences) return;
+  if (silent && takes_writes(node) && node.failures < kSilences) return;
   if (!node.up) return;
   node.up = false;
   while (!node.falls.empty() && observation.at - node.falls.front() > kFlapping) {
@@ -84,10 +92,11 @@ void Tracker::answer(Node& node, const Observation& observation) {
   auto& state = node.state;
   const bool restarted = !node.answer || node.answer->started_at != said.started_at ||
                          node.answer->system_identifier != said.system_identifier;
-  if (restarted) {
-    ++state.incarnation;
-    node.timeline = said.timeline;
-  }
+  // When one of its processes crashes a server starts anew within and keeps its start time: every
+  // connection breaks, and a replica replays again from its last restart point.
+  const bool fell = node.answer && node.answer->in_recovery && said.lsn < node.answer->lsn;
+  if (restarted || node.failures > 0 || fell) ++state.incarnation;
+  if (restarted) node.timeline = said.timeline;
   // A replica whose receiver is away says the timeline of its last restart point; a running server
   // does not go back.
   node.timeline = std::max(node.timeline, said.timeline);
@@ -117,20 +126,25 @@ void Tracker::find_identity() {
     if (node.answer) ++votes[node.answer->system_identifier];
   }
   int most = 0;
+  auto found = system_identifier_;
   for (const auto& node : nodes_) {
     if (!node.answer) continue;
     const auto id = node.answer->system_identifier;
-    if (votes[id] > most) most = votes[id], system_identifier_ = id;
+    if (votes[id] > most) most = votes[id], found = id;
   }
+  if (found == system_identifier_) return;
+  // A cluster made anew (by pg_upgrade, say) counts its timelines from the beginning.
+  system_identifier_ = found;
+  timeline_ = 0;
+  history_ = {};
 }
 
 bool Tracker::foreign(const Node& node) const {
   return node.answer && node.answer->system_identifier != system_identifier_;
 }
 
-bool Tracker::writable(const Node& node) const {
-  return node.up && node.answer && !node.answer->in_recovery && !node.answer->read_only &&
-         !foreign(node);
+bool Tracker::takes_writes(const Node& node) {
+  return node.up && !node.answer->in_recovery && !node.answer->read_only;
 }
 
 void Tracker::elect() {
@@ -140,7 +154,7 @@ void Tracker::elect() {
   std::vector<std::size_t> candidates;
   const Node* left_behind = nullptr;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (!writable(nodes_[i])) continue;
+    if (!takes_writes(nodes_[i]) || foreign(nodes_[i])) continue;
     if (nodes_[i].timeline == timeline_) {
       candidates.push_back(i);
     } else {
@@ -187,6 +201,10 @@ void Tracker::judge(Node& node, std::size_t index, SteadyTime now) {
   if (foreign(node)) return set(Standing::foreign, "it belongs to another cluster");
   if (primary_ == index) return set(Standing::serving, "");
   if (!node.answer->in_recovery) {
+    // Nobody else goes on with the history: what it holds is the newest there is.
+    if (node.answer->read_only && !primary_ && node.timeline == timeline_) {
+      return set(Standing::serving, "");
+    }
     return set(Standing::astray, node.answer->read_only
                                      ? "it is no replica and takes no writes"
                                      : fmt::format("it takes writes on timeline {} beside the "
@@ -194,8 +212,10 @@ void Tracker::judge(Node& node, std::size_t index, SteadyTime now) {
                                                    node.timeline));
   }
   state.lag_bytes = history_.bytes_behind(state.lsn);
-  // What is known of the replica is as old as its last answer.
-  state.lag = history_.time_behind(state.lsn, std::max(now, node.answered));
+  // While the primary is away nothing is written that could be missed: what a replica did not get
+  // of it does not age.
+  const auto until = primary_answers() ? now : history_.last_seen().value_or(now);
+  state.lag = history_.time_behind(state.lsn, until);
   const auto ago = node.answer->replayed_seconds_ago;
   if (state.lag && *state.lag > Duration(0) && ago && !history_.reaches_back_to(state.lsn)) {
     // Behind since before the probes began: the replica knows by how much, at least.
@@ -231,14 +251,14 @@ std::shared_ptr<const Topology> Tracker::topology() const {
   out->nodes.reserve(nodes_.size());
   for (const auto& node : nodes_) out->nodes.push_back(node.state);
   out->primary = primary_;
-  out->primary_answers = primary_ && nodes_[*primary_].up;
+  out->primary_answers = primary_answers();
   out->timeline = timeline_;
   out->alarm = alarm_;
   return out;
 }
 
 bool Tracker::unsettled() const {
-  if (!primary_ || !nodes_[*primary_].up) return true;
+  if (!primary_answers()) return true;
   return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
     return node.state.standing == Standing::returning || (node.failures > 0 && node.up);
   });

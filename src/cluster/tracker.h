@@ -23,10 +23,14 @@ struct TrackerOptions {
 //
 // The primary is the writable node on the highest timeline. A node that is writable on an older one
 // is a primary that was left behind by a failover: it gets nothing, also while the new one does not
-// answer. Two on one timeline: nobody knows whose writes will last, and nobody gets any.
+// answer. Two on one timeline: nobody knows whose writes will last, and nobody gets any. All this
+// can only be told once every node was asked: until then nothing is read and nothing is written.
 //
-// A failed probe takes a replica out at once: others serve. The primary has none that could stand
-// in for it, so only a refusal counts at once, and silence the second time. Coming back takes a
+// A server that has been made to refuse writes, and that no other has taken the place of, is read.
+//
+// A failed probe takes a replica out at once: others serve. A node that takes writes has none that
+// could stand in for it, so only a refusal counts at once, and silence the second time; nor does a
+// single silence of one of two end an alarm. Coming back takes a
 // replica `rise` answers in a row, twice as many for each time that it went within a minute, and at
 // most 16.
 class Tracker {
@@ -42,7 +46,7 @@ class Tracker {
   [[nodiscard]] bool unsettled() const;
 
  private:
-  static constexpr int kSilences = 2;  // of the primary, until it counts as down
+  static constexpr int kSilences = 2;  // of who takes writes, until it counts as down
   static constexpr int kMostRise = 16;
   static constexpr auto kFlapping = std::chrono::minutes(1);
 
@@ -50,6 +54,7 @@ class Tracker {
     std::optional<ServerAnswer> answer;  // the last
     SteadyTime answered{};
     std::string error;  // why the last probe failed
+    bool asked = false;
     bool up = false;
     bool lagging = false;
     int failures = 0;  // in a row
@@ -60,9 +65,10 @@ class Tracker {
     NodeState state;
   };
 
-  [[nodiscard]] bool writable(const Node& node) const;
+  [[nodiscard]] static bool takes_writes(const Node& node);
   [[nodiscard]] bool foreign(const Node& node) const;
-  void fail(Node& node, bool is_primary, const Observation& observation);
+  [[nodiscard]] bool primary_answers() const;
+  void fail(Node& node, const Observation& observation);
   void answer(Node& node, const Observation& observation);
   void find_identity();
   void elect();
