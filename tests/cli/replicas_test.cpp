@@ -63,7 +63,7 @@ TEST(Replicas, ShowsEachServerAndWhatIsWrongWithIt) {
 TEST(Replicas, OneServerTwiceIsAMistake) {
   const auto twice = run_lyceum({"replicas"}, {"DATABASE_PRIMARY_URL=postgresql://h/lyceum",
                                                "DATABASE_REPLICA_1_URL=postgresql://h/lyceum"});
-  EXPECT_EQ(twice.exit_status, 1);
+  EXPECT_EQ(twice.exit_status, 2);
   EXPECT_THAT(twice.err, HasSubstr("twice"));
 }
 

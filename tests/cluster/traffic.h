@@ -139,11 +139,15 @@ class Traffic {
   [[nodiscard]] std::int64_t stale() const { return stale_; }
   [[nodiscard]] std::size_t failures() const { return failed_.size() + failed_reads_; }
   [[nodiscard]] const std::map<std::string, int>& errors() const { return errors_; }
+  // That any one of them took, whatever came of it.
+  [[nodiscard]] Duration longest_write() const { return slowest_write_; }
+  [[nodiscard]] Duration longest_read() const { return slowest_read_; }
   // Between two acknowledged writes, and two answered reads, of any caller.
   [[nodiscard]] Duration longest_write_pause() const { return longest_write_; }
   [[nodiscard]] Duration longest_read_pause() const { return longest_read_; }
   void forget_pauses() {
-    last_write_ = last_read_ = SteadyTime{}, longest_write_ = longest_read_ = {};
+    last_write_ = last_read_ = SteadyTime{},
+    longest_write_ = longest_read_ = slowest_write_ = slowest_read_ = {};
   }
 
  private:
@@ -153,9 +157,11 @@ class Traffic {
     while (!stop_) {
       ++number;
       const std::pair<int, std::int64_t> key{id, number};
+      auto asked = SteadyClock::now();
       auto done = co_await cluster_.execute(
           write_of("insert into written values ($1, $2)", "write_one"), pg::Params(id, number),
           {.deadline = in(deadline_), .seen = &seen});
+      slowest_write_ = std::max<Duration>(slowest_write_, SteadyClock::now() - asked);
       if (done.has_value()) {
         acknowledged_.insert(key);
         acknowledged = number;
@@ -167,9 +173,11 @@ class Traffic {
         co_await pause(2ms);
       }
       for (int i = 0; i < 2; ++i) {
+        asked = SteadyClock::now();
         auto read = co_await cluster_.execute(
             read_of("select coalesce(max(number), 0) from written where caller = $1", "read_one"),
             pg::Params(id), {.deadline = in(deadline_), .seen = &seen});
+        slowest_read_ = std::max<Duration>(slowest_read_, SteadyClock::now() - asked);
         if (read.has_error()) {
           ++failed_reads_;
           tell(read.error());
@@ -206,7 +214,7 @@ class Traffic {
   std::int64_t reads_ = 0, stale_ = 0;
   std::map<std::string, int> errors_;
   SteadyTime last_write_{}, last_read_{};
-  Duration longest_write_{}, longest_read_{};
+  Duration longest_write_{}, longest_read_{}, slowest_write_{}, slowest_read_{};
 };
 
 }  // namespace lyceum::cluster
