@@ -237,7 +237,7 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
   // ── requests ────────────────────────────────────────────────────────────────────────────────
 
   Route choose(Access access, const pool::Call& call, const Tried& tried) {
-    if (access == Access::write) return router.write();
+    if (access == Access::write) return router.write(seen_by(call));
     if (call.primary) return router.read_primary(Reason::unplaced, {});
     return router.read(seen_by(call), tried);
   }

@@ -27,9 +27,11 @@ void Router::apply(std::shared_ptr<const Topology> topology) {
     const bool is_primary = topology_->primary == i;
     place.readable = node.standing == Standing::serving &&
                      (!is_primary || options_.read_primary || !has_replicas_);
-    // The primary is past whatever it has answered.
-    const auto lsn = is_primary ? std::numeric_limits<std::uint64_t>::max() : node.lsn;
-    if (place.incarnation != node.incarnation || place.timeline != node.timeline || is_primary) {
+    // The primary is past whatever it has answered; one that was it, past what it told.
+    constexpr auto kPast = std::numeric_limits<std::uint64_t>::max();
+    const auto lsn = is_primary ? kPast : node.lsn;
+    if (place.incarnation != node.incarnation || place.timeline != node.timeline ||
+        place.lsn == kPast || is_primary) {
       place.lsn = lsn;
       place.stuck = false;
     } else {
@@ -51,14 +53,13 @@ bool Router::primary_takes() const {
   return topology_->writable() && places_[*topology_->primary].circuit != Circuit::open;
 }
 
-Route Router::write() const {
-  if (!primary_takes()) return {};
+Route Router::write(const pg::Position& seen) const {
+  if (outdated(seen) || !primary_takes()) return {};
   return {Route::Kind::go, static_cast<std::uint32_t>(*topology_->primary), Reason::write};
 }
 
 Route Router::read_primary(Reason reason, const pg::Position& seen) const {
-  if (outdated(seen)) return {};
-  auto route = write();
+  auto route = write(seen);
   route.reason = reason;
   return route;
 }
@@ -66,14 +67,10 @@ Route Router::read_primary(Reason reason, const pg::Position& seen) const {
 Route Router::read(const pg::Position& seen, const Tried& tried) {
   constexpr auto kNone = std::numeric_limits<std::uint32_t>::max();
   std::uint32_t best = kNone;
-  float least = std::numeric_limits<float>::max();
+  float least = 0;
   bool behind = false;
   bool coming = false;
-  const auto count = static_cast<std::uint32_t>(readable_.size());
-  // Begins elsewhere each time: of equals each gets its turn.
-  if (++turn_ >= count) turn_ = 0;
-  for (std::uint32_t i = 0, at = turn_; i < count; ++i, at = at + 1 == count ? 0 : at + 1) {
-    const auto node = readable_[at];
+  for (const auto node : readable_) {
     auto& place = places_[node];
     if (place.circuit == Circuit::open || place.circuit == Circuit::on_trial || tried.has(node)) {
       continue;
@@ -85,12 +82,17 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
     }
     if (place.circuit == Circuit::half_open) {
       place.circuit = Circuit::on_trial;
+      place.chosen = ++choices_;
       return {Route::Kind::go, node, Reason::trial};
     }
     const float cost = options_.balance == Balance::round_robin ? 0.0F : place.load->cost();
-    if (cost < least) least = cost, best = node;
+    if (best == kNone || cost < least || (cost == least && place.chosen < places_[best].chosen)) {
+      least = cost;
+      best = node;
+    }
   }
   if (best != kNone) {
+    places_[best].chosen = ++choices_;
     const bool primary = topology_->primary == best;
     return {Route::Kind::go, best, primary ? Reason::primary_too : Reason::fresh};
   }

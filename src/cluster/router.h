@@ -74,12 +74,15 @@ class Router {
   [[nodiscard]] const Topology& topology() const { return *topology_; }
   [[nodiscard]] std::shared_ptr<const Topology> snapshot() const { return topology_; }
 
-  [[nodiscard]] Route write() const;
+  // For a write of somebody who has seen so much: nothing where that is of a later history than any
+  // that is known here, since the primary of the older one would lose it.
+  [[nodiscard]] Route write(const pg::Position& seen = {}) const;
   // What was seen is of a later history than any that is known here.
   [[nodiscard]] bool outdated(const pg::Position& seen) const {
     return seen.timeline > topology_->timeline;
   }
-  // For a read of somebody who has seen so much. A node that has failed the request is not chosen.
+  // For a read of somebody who has seen so much. A node that has failed the request is not chosen;
+  // among equals the one that was chosen longest ago is.
   [[nodiscard]] Route read(const pg::Position& seen, const Tried& tried = {});
   // A read that the primary has to serve, and why. Not one of an older history than was seen: a
   // failover that is not known here yet.
@@ -113,6 +116,7 @@ class Router {
     Circuit circuit = Circuit::closed;
     std::uint64_t incarnation = 0;
     SteadyTime failed_at{};
+    std::uint64_t chosen = 0;  // number of the choice that took it last
   };
 
   [[nodiscard]] bool primary_takes() const;
@@ -122,7 +126,7 @@ class Router {
   std::vector<std::uint32_t> readable_;  // nodes that may be read
   std::shared_ptr<const Topology> topology_;
   bool has_replicas_ = false;  // configured, whatever their standing
-  std::uint32_t turn_ = 0;
+  std::uint64_t choices_ = 0;
 };
 
 }  // namespace lyceum::cluster

@@ -47,14 +47,14 @@ TEST(RetryBudget, AShareOfNoneLeavesTheFewASecond) {
 // stays within the share and the few a second, over any length of time.
 TEST(RetryBudget, BoundsWhatATotalFailureAddsToTheLoad) {
   for (const double share : {0.0, 0.05, 0.2, 1.0}) {
-    for (const int per_second : {1, 100, 20'000}) {
-      std::mt19937 random(static_cast<unsigned>(per_second));
+    for (const unsigned per_second : {1u, 100u, 20'000u}) {
+      std::mt19937 random(per_second);
       RetryBudget budget(share);
       SteadyTime now{1h};
-      constexpr int kSeconds = 20;
+      constexpr unsigned kSeconds = 20;
       double requests = 0, again = 0;
-      for (int i = 0; i < kSeconds * per_second; ++i) {
-        now += std::chrono::nanoseconds(random() % (2'000'000'000 / per_second));
+      for (unsigned i = 0; i < kSeconds * per_second; ++i) {
+        now += std::chrono::nanoseconds(random() % (2'000'000'000u / per_second));
         ++requests;
         budget.request();
         for (int attempt = 0; attempt < 8 && budget.take(now); ++attempt) ++again;
