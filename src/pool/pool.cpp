@@ -388,6 +388,18 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
     return recent && *recent > core.limits().slow_statement_lease;
   }
 
+  [[nodiscard, gnu::noinline]] bool moves(const Elsewhere* elsewhere,
+                                          const Request& request) const {
+    return elsewhere != nullptr && request.result->has_error() &&
+           elsewhere->moves(options.number, request.statement(), request.result->error());
+  }
+  static awaitable<void> move(const State& self, Elsewhere& elsewhere, Request& request,
+                              const Call& call) {
+    auto answer = co_await elsewhere.resume(self.options.number, request.statement(),
+                                            request.params(), call, request.result->error());
+    request.result.emplace(std::move(answer));
+  }
+
   [[gnu::noinline]] void tell_finished(const Request& request, Duration queue) {
     const auto& result = *request.result;
     const auto ended = Clock::now();
@@ -492,18 +504,14 @@ awaitable<Result<pg::Rows>> Pool::run(const Statement& statement, const pg::Para
     if (slow && request.result->has_value()) co_await State::run_alone(*state, request);
 
     queue += (request.sent_at != SteadyTime{} ? request.sent_at : Clock::now()) - asked;
-    if (request.result->has_value()) break;
-    if (elsewhere && elsewhere->moves(state->options.number, statement, request.result->error()))
-      break;
+    if (state->moves(elsewhere.get(), request)) break;
     if (attempt == kMostAttempts || !request.repeatable()) break;
     ++state->retries;
     request.again();
   }
   state->tell_finished(request, queue);
-  if (elsewhere && request.result->has_error() &&
-      elsewhere->moves(state->options.number, statement, request.result->error())) {
-    co_return co_await elsewhere->resume(state->options.number, statement, params, call,
-                                         request.result->error());
+  if (state->moves(elsewhere.get(), request)) {
+    co_await State::move(*state, *elsewhere, request, call);
   }
   co_return std::move(*request.result);
 }
