@@ -24,8 +24,10 @@ Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& op
     auto done = part(stage, options, progress, rows);
     if (done.has_error()) return done.error();
   }
-  auto done = bench_statistics(options, rows);
-  if (done.has_error()) return done.error();
+  for (auto* part : {&bench_statistics, &bench_routing}) {
+    auto done = part(options, rows);
+    if (done.has_error()) return done.error();
+  }
   return rows;
 }
 
