@@ -27,8 +27,10 @@ Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& op
   }
   auto done = bench_cluster(options, progress, rows);
   if (done.has_error()) return done.error();
-  done = bench_statistics(options, rows);
-  if (done.has_error()) return done.error();
+  for (auto* part : {&bench_statistics, &bench_routing}) {
+    done = part(options, rows);
+    if (done.has_error()) return done.error();
+  }
   return rows;
 }
 

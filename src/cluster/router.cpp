@@ -65,16 +65,15 @@ Route Router::read_primary(Reason reason, const pg::Position& seen) const {
 }
 
 Route Router::read(const pg::Position& seen, const Tried& tried) {
-  constexpr auto kNone = std::numeric_limits<std::uint32_t>::max();
-  std::uint32_t best = kNone;
+  Place* best = nullptr;
   float least = 0;
   bool behind = false;
   bool coming = false;
+  const bool by_load = options_.balance == Balance::least_loaded;
   for (const auto node : readable_) {
     auto& place = places_[node];
-    if (place.circuit == Circuit::open || place.circuit == Circuit::on_trial || tried.has(node)) {
-      continue;
-    }
+    if (tried.has(node)) continue;
+    if (place.circuit != Circuit::closed && place.circuit != Circuit::half_open) continue;
     if (place.timeline < seen.timeline || place.lsn < seen.lsn) {
       behind = true;
       coming = coming || may_catch_up(node);
@@ -85,19 +84,20 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
       place.chosen = ++choices_;
       return {Route::Kind::go, node, Reason::trial};
     }
-    const float cost = options_.balance == Balance::round_robin ? 0.0F : place.load->cost();
-    if (best == kNone || cost < least || (cost == least && place.chosen < places_[best].chosen)) {
-      least = cost;
-      best = node;
+    const float cost = by_load ? place.load->cost() : 0.0F;
+    if (best != nullptr && (cost > least || (cost == least && place.chosen >= best->chosen))) {
+      continue;
     }
+    least = cost;
+    best = &place;
   }
-  if (best != kNone) {
-    places_[best].chosen = ++choices_;
-    const bool primary = topology_->primary == best;
-    return {Route::Kind::go, best, primary ? Reason::primary_too : Reason::fresh};
+  if (best == nullptr) {
+    if (!behind) return {Route::Kind::no_replica, 0, Reason::no_replica};
+    return {coming ? Route::Kind::ask : Route::Kind::behind, 0, Reason::behind};
   }
-  if (!behind) return {Route::Kind::no_replica, 0, Reason::no_replica};
-  return {coming ? Route::Kind::ask : Route::Kind::behind, 0, Reason::behind};
+  best->chosen = ++choices_;
+  const auto node = static_cast<std::uint32_t>(best - places_.data());
+  return {Route::Kind::go, node, topology_->primary == node ? Reason::primary_too : Reason::fresh};
 }
 
 void Router::advanced(std::size_t node, std::uint64_t lsn) {

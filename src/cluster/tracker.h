@@ -32,9 +32,8 @@ struct TrackerOptions {
 //
 // A failed probe takes a replica out at once: others serve. A node that takes writes has none that
 // could stand in for it, so only a refusal counts at once, and silence the second time; nor does a
-// single silence of one of two end an alarm. Coming back takes a
-// replica `rise` answers in a row, twice as many for each time that it went within a minute, and at
-// most 16.
+// single silence of one of two end an alarm. Coming back takes a replica `rise` answers in a row,
+// twice as many for each time that it went within a minute, and at most 16.
 class Tracker {
  public:
   // The names of the nodes, in the order of the configuration.
