@@ -77,6 +77,8 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
   asio::any_io_executor executor;
   ClusterOptions options;
   Prober& prober;
+  // A pool may still be connecting when the cluster is gone.
+  std::shared_ptr<State*> anchor = std::make_shared<State*>(this);
   std::vector<std::unique_ptr<pool::Pool>> pools;
   Router router;
   RetryBudget budget;
@@ -97,6 +99,9 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
       own.target = options.nodes[i];
       own.number = i;
       own.limits.impatient = true;
+      own.on_change = [weak = std::weak_ptr(anchor), i] {
+        if (const auto held = weak.lock()) (*held)->changed(i);
+      };
       out.push_back(std::make_unique<pool::Pool>(executor, std::move(own)));
     }
     return out;
@@ -118,7 +123,8 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
       const auto was = i < before->nodes.size() ? before->nodes[i].standing : Standing::unknown;
       const bool is_primary = now->primary == i;
       if (node.standing == Standing::serving) {
-        pools[i]->observed(node.latency);
+        const bool new_answer = i >= before->nodes.size() || before->nodes[i].asked != node.asked;
+        if (new_answer) pools[i]->observed(node.latency);
         pools[i]->retry_now();
       }
       // What is under way there goes on elsewhere, or is in doubt. On a primary that is silent it
@@ -132,6 +138,13 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
       }
     }
     wake();
+  }
+
+  // A replica that was started anew replays from further back than it had come.
+  void changed(std::size_t node) {
+    if (stopping || options.nodes.size() == 1) return;
+    router.forget(node, Clock::now());
+    prober.hurry(node);
   }
 
   void wake() {

@@ -32,6 +32,8 @@ BOOST_DESCRIBE_STRUCT(ServerAnswer, (),
 struct Observation {
   SteadyTime asked{};
   SteadyTime at{};  // answered, or given up
+  // Over a new connection, the one before having broken: the server may have been started anew.
+  bool connected_anew = false;
   std::optional<ServerAnswer> answer;
   std::optional<Error> error;  // kTimeout: accepted, perhaps, and never answered
 };

@@ -78,6 +78,7 @@ struct Prober::State : std::enable_shared_from_this<State> {
     auto& watch = *watches[index];
     Observation seen{.asked = Clock::now()};
     const auto deadline = seen.asked + options.timeout;
+    seen.connected_anew = watch.connection && watch.connection->closed();
     if (!watch.connection || watch.connection->closed()) {
       auto opened = co_await pg::Connection::connect(executor, {.target = options.nodes[index],
                                                                 .application_name = "lyceum probe",
@@ -125,8 +126,11 @@ struct Prober::State : std::enable_shared_from_this<State> {
       const auto seen = co_await self->probe(index);
       if (self->stopped) break;
       watch.asked = true;
+      const bool was_unsettled = self->tracker.unsettled();
       self->tracker.observe(index, seen);
       self->publish();
+      // The others are to be asked as often from now on.
+      if (!was_unsettled && self->tracker.unsettled()) self->wake_others(index);
       auto pause = self->options.interval;
       if (self->tracker.unsettled()) {
         pause = std::min(pause, std::max<Duration>(pause / 10, kOften));
@@ -135,9 +139,19 @@ struct Prober::State : std::enable_shared_from_this<State> {
       error_code ignored;
       watch.pause.expires_after(pause);
       co_await watch.pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      // Cut short by who hurries, and many may.
+      if (self->stopped || Clock::now() - seen.at >= kLeastPause) continue;
+      watch.pause.expires_at(seen.at + kLeastPause);
+      co_await watch.pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
     if (watch.connection) watch.connection->close();
     watch.connection.reset();
+  }
+
+  void wake_others(std::size_t index) {
+    for (std::size_t i = 0; i < watches.size(); ++i) {
+      if (i != index) watches[i]->pause.cancel();
+    }
   }
 
   void publish() {

@@ -30,8 +30,10 @@ void Router::apply(std::shared_ptr<const Topology> topology) {
     // The primary is past whatever it has answered; one that was it, past what it told.
     constexpr auto kPast = std::numeric_limits<std::uint64_t>::max();
     const auto lsn = is_primary ? kPast : node.lsn;
-    if (place.incarnation != node.incarnation || place.timeline != node.timeline ||
-        place.lsn == kPast || is_primary) {
+    if (!is_primary && node.asked <= place.forgotten_at) {
+      place.lsn = place.lsn == kPast ? 0 : place.lsn;
+    } else if (place.incarnation != node.incarnation || place.timeline != node.timeline ||
+               place.lsn == kPast || is_primary) {
       place.lsn = lsn;
       place.stuck = false;
     } else {
@@ -104,6 +106,14 @@ void Router::advanced(std::size_t node, std::uint64_t lsn) {
   auto& place = places_[node];
   if (topology_->primary == node || lsn <= place.lsn) return;
   place.lsn = lsn;
+  place.stuck = false;
+}
+
+void Router::forget(std::size_t node, SteadyTime at) {
+  auto& place = places_[node];
+  place.forgotten_at = at;
+  if (topology_->primary == node) return;
+  place.lsn = 0;
   place.stuck = false;
 }
 

@@ -90,6 +90,9 @@ class Router {
 
   // A replica was seen at this position.
   void advanced(std::size_t node, std::uint64_t lsn);
+  // The server may have been started anew, and a replica replays again from further back then: how
+  // far it has come is not known until it is asked.
+  void forget(std::size_t node, SteadyTime at);
   // A read has waited in vain for one to come so far. Those that have not moved are not waited for
   // again until they do: a replica whose replay is paused would hold up every read.
   void waited_in_vain(const pg::Position& seen);
@@ -116,7 +119,8 @@ class Router {
     Circuit circuit = Circuit::closed;
     std::uint64_t incarnation = 0;
     SteadyTime failed_at{};
-    std::uint64_t chosen = 0;  // number of the choice that took it last
+    SteadyTime forgotten_at = SteadyTime::min();  // what was asked before does not count
+    std::uint64_t chosen = 0;                     // number of the choice that took it last
   };
 
   [[nodiscard]] bool primary_takes() const;

@@ -95,7 +95,7 @@ void Tracker::answer(Node& node, const Observation& observation) {
   // When one of its processes crashes a server starts anew within and keeps its start time: every
   // connection breaks, and a replica replays again from its last restart point.
   const bool fell = node.answer && node.answer->in_recovery && said.lsn < node.answer->lsn;
-  if (restarted || node.failures > 0 || fell) ++state.incarnation;
+  if (restarted || node.failures > 0 || fell || observation.connected_anew) ++state.incarnation;
   if (restarted) node.timeline = said.timeline;
   // A replica whose receiver is away says the timeline of its last restart point; a running server
   // does not go back.

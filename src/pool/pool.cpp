@@ -140,6 +140,10 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
     if (options.on_event) options.on_event(what, detail);
   }
 
+  void changed() {
+    if (options.on_change) options.on_change();
+  }
+
   // Does what the core wants done. Doing may raise events that add to it; the outermost call does
   // all of it. Whoever calls holds the state.
   void act() {
@@ -293,6 +297,7 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
       if (!state || state->connections[member].get() != raw) return;
       state->connections[member].reset();
       state->event("connection lost", error.to_string());
+      state->changed();
       state->core.lost(member, Clock::now());
       // What was on it is answered next, by the connection; new ones are made after that.
       asio::post(state->executor, [state] { state->act(); });
@@ -303,6 +308,7 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
       state->core.orphan_answered(member, Clock::now());
       state->act();
     });
+    self->changed();
     self->core.connected(member, Clock::now());
     self->act();
   }
@@ -403,7 +409,9 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
   [[gnu::noinline]] void tell_finished(const Request& request, Duration queue) {
     const auto& result = *request.result;
     const auto ended = Clock::now();
-    if (result.has_value() && request.sent_at != SteadyTime{}) load.took(ended - request.sent_at);
+    // A server whose statements time out is no quick one.
+    const bool tells = result.has_value() || result.error().code == ErrorCode::kTimeout;
+    if (tells && request.sent_at != SteadyTime{}) load.took(ended - request.sent_at);
     if (!options.on_finished) return;
     std::optional<Error> error;
     FinishedStatement finished{.statement = &request.statement(),

@@ -29,6 +29,9 @@ struct Options {
   std::function<void(const FinishedStatement&, const pg::Params&)> on_finished = {};
   // How long the server takes for a statement lately, or nothing: decides between lane and lease.
   std::function<std::optional<Duration>(const Statement&)> recent_server_time = {};
+  // A connection was made or has broken: the server may have been started anew since the one
+  // before.
+  std::function<void()> on_change = {};
   // What happens to connections, one line: for a log.
   std::function<void(const std::string& event, const std::string& detail)> on_event = {};
 };

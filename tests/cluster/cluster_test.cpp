@@ -174,6 +174,26 @@ TEST_F(ClusterTest, ten_thousand_writes_are_read_back_and_none_is_stale) {
   EXPECT_GT(cluster_->figures().waited_behind, 0U);
 }
 
+TEST_F(ClusterTest, a_replica_that_was_started_anew_is_asked_how_far_it_is) {
+  auto options = options_for({servers().primary().url(), servers().replica(0).url()});
+  options.probe_interval = 60s;  // nothing is known by it
+  make(std::move(options));
+  pg::Position seen;
+  ASSERT_TRUE(execute(write_of("insert into written values (1, 1)"), {.seen = &seen}));
+  EXPECT_EQ(port_of_read({.seen = &seen}), servers().replica(0).port());
+  auto waited = cluster_->figures().waited_behind;
+  EXPECT_EQ(port_of_read({.seen = &seen}), servers().replica(0).port());
+  EXPECT_EQ(cluster_->figures().waited_behind, waited) << "it is known to be there";
+  // While nothing is under way, and quicker than a probe comes.
+  ASSERT_TRUE(servers().replica(0).restart(local::StopMode::kImmediate));
+  loop_.until([&] { return cluster_->figures().nodes[1].closed_for(pool::CloseReason::lost) > 0; });
+  const auto answer = execute(read_of("select count(*) from written"), {.seen = &seen});
+  EXPECT_EQ(answer.value().value<std::int64_t>(), 1);
+  EXPECT_TRUE(cluster_->figures().waited_behind > waited || routed(Reason::behind) > 0 ||
+              routed(Reason::no_replica) > 0);
+  servers().wait_until_replayed();
+}
+
 TEST_F(ClusterTest, lag_stays_at_zero_beside_an_idle_primary_and_grows_where_replay_stops) {
   auto options = options_for(servers().urls());
   options.probe_interval = 20ms;

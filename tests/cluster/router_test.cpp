@@ -459,6 +459,23 @@ TEST(Router, WaitsForWhoMovesAndForNobodyElse) {
   EXPECT_EQ(bench.router.read(seen).node, 2U);
 }
 
+TEST(Router, ForgetsHowFarAServerHadComeThatMayHaveBeenStartedAnew) {
+  Bench bench(2);
+  const pg::Position seen{1, 900};
+  EXPECT_EQ(bench.router.read(seen).node, 1U);
+  bench.router.forget(1, SteadyTime(2h));
+  EXPECT_EQ(bench.router.read(seen).kind, Kind::ask);
+  EXPECT_EQ(bench.router.read({}).node, 1U) << "who has seen nothing may read it";
+  bench.tell();
+  EXPECT_EQ(bench.router.read(seen).kind, Kind::ask) << "it was asked before";
+  bench.now.nodes[1].asked = SteadyTime(3h);
+  bench.tell();
+  EXPECT_EQ(bench.router.read(seen).node, 1U);
+  bench.router.forget(1, SteadyTime(4h));
+  bench.router.advanced(1, 950);
+  EXPECT_EQ(bench.router.read(seen).node, 1U) << "it said so itself since";
+}
+
 TEST(Router, DecidesAsTheSlowWayDoes) {
   std::array<int, static_cast<std::size_t>(Reason::kCount)> reasons{};
   int asked = 0, none = 0;
