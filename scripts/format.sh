@@ -7,6 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=(-i)
 [[ ${1-} == --check ]] && mode=(--dry-run -Werror)
 git ls-files -z --cached --others --exclude-standard -- \
-  'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'bench/*.h' 'bench/*.cpp' \
+  'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' \
   'tools/*.h' 'tools/*.cpp' 'examples/*.h' 'examples/*.cpp' 'fuzz/*.h' 'fuzz/*.cpp' 'cmake/*.cpp' |
   xargs -0 --no-run-if-empty clang-format-19 "${mode[@]}"

@@ -10,9 +10,9 @@ set -euo pipefail
 
 declare -A groups=(
   [build]="clang-19 lld-19 ccache ninja-build cmake
-           libpq-dev libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
-           libboost-container1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
-           libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev libbenchmark-dev curl
+           libpq-dev libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev
+           libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
+           libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev curl
            postgresql-15 wordnet-base groff-base"
   [package]="binutils dpkg-dev systemd groff-base"
   [node]="nodejs npm"

@@ -13,6 +13,8 @@ SELECT here.recovering AS in_recovery,
         - '0/0')::bigint AS lsn,
        (CASE WHEN here.recovering THEN pg_last_wal_receive_lsn() END - '0/0')::bigint AS received_lsn,
        receiver.pid IS NOT NULL AS receiving,
+       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8
+         AS replayed_seconds_ago,
        (pg_control_system()).system_identifier AS system_identifier,
        pg_postmaster_start_time() AS started_at,
        (SELECT coalesce(sum(numbackends), 0)::bigint FROM pg_stat_database) AS connections,

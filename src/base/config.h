@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/balance.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -106,9 +107,23 @@ struct ServerSettings {
   std::string bookmark_key_file;  // empty: a key of this process's own
 };
 
+struct ClusterSettings {
+  Duration probe_interval = std::chrono::seconds(1);
+  Duration probe_timeout = std::chrono::seconds(1);
+  Duration max_lag = std::chrono::seconds(10);  // zero: off
+  int max_lag_mib = 0;                          // of log not yet replayed; 0: off
+  Duration bookmark_wait = std::chrono::milliseconds(100);
+  Duration primary_wait = std::chrono::seconds(5);
+  Balance balance = Balance::least_loaded;
+  bool read_primary = false;
+  double primary_read_share = 0.5;  // part of the primary's lanes
+  double retry_budget = 0.2;        // part of the requests lately
+};
+
 struct Configuration {
   DatabaseSettings database;
   PoolSettings pool;
+  ClusterSettings cluster;
   StatisticsSettings statistics;
   LogSettings log;
   LocalSettings local;

@@ -21,6 +21,8 @@ constexpr Field kDatabase = &member<&Configuration::database, Key>;
 template <auto Key>
 constexpr Field kPool = &member<&Configuration::pool, Key>;
 template <auto Key>
+constexpr Field kCluster = &member<&Configuration::cluster, Key>;
+template <auto Key>
 constexpr Field kStatistics = &member<&Configuration::statistics, Key>;
 template <auto Key>
 constexpr Field kLog = &member<&Configuration::log, Key>;
@@ -36,6 +38,7 @@ constexpr Field kServer = &member<&Configuration::server, Key>;
 const std::vector<Setting>& settings() {
   using D = DatabaseSettings;
   using P = PoolSettings;
+  using C = ClusterSettings;
   using S = StatisticsSettings;
   static const std::vector<Setting> all = {
       {"database",
@@ -155,6 +158,58 @@ const std::vector<Setting>& settings() {
       {"pool", "statement_timeout", "LYCEUM_POOL_STATEMENT_TIMEOUT", kPool<&P::statement_timeout>,
        between(1ms, 24h), "database.socket_timeout",
        "Deadline of a statement whose caller gives none."},
+
+      {"cluster", "probe_interval", "LYCEUM_CLUSTER_PROBE_INTERVAL", kCluster<&C::probe_interval>,
+       between(10ms, 1h), "", "From one probe of a server to the next: role, position and lag."},
+      {"cluster", "probe_timeout", "LYCEUM_CLUSTER_PROBE_TIMEOUT", kCluster<&C::probe_timeout>,
+       between(10ms, 1min), "", "A server that has not answered a probe by then counts as silent."},
+      {"cluster", "max_lag", "LYCEUM_CLUSTER_MAX_LAG", kCluster<&C::max_lag>, between(1ms, 24h), "",
+       "A replica further behind the primary is not read.", true},
+      {"cluster",
+       "max_lag_mib",
+       "LYCEUM_CLUSTER_MAX_LAG_MIB",
+       kCluster<&C::max_lag_mib>,
+       {1, 1'000'000},
+       "",
+       "The same in MiB of the primary's log that the replica has still to replay.",
+       true},
+      {"cluster", "bookmark_wait", "LYCEUM_CLUSTER_BOOKMARK_WAIT", kCluster<&C::bookmark_wait>,
+       between(0s, 10s), "",
+       "Longest wait for a replica to come as far as a caller's bookmark, before the primary is "
+       "read."},
+      {"cluster", "primary_wait", "LYCEUM_CLUSTER_PRIMARY_WAIT", kCluster<&C::primary_wait>,
+       between(0s, 10min), "",
+       "Longest wait for a primary while there is none, as in a failover, before a request fails."},
+      {"cluster",
+       "balance",
+       "LYCEUM_CLUSTER_BALANCE",
+       kCluster<&C::balance>,
+       {},
+       "",
+       "Which of the replicas that may be read serves: the one with the least to do, or each in "
+       "turn."},
+      {"cluster",
+       "read_primary",
+       "LYCEUM_CLUSTER_READ_PRIMARY",
+       kCluster<&C::read_primary>,
+       {},
+       "",
+       "Whether the primary is read like a replica."},
+      {"cluster",
+       "primary_read_share",
+       "LYCEUM_CLUSTER_PRIMARY_READ_SHARE",
+       kCluster<&C::primary_read_share>,
+       {0, 1},
+       "",
+       "The part of the primary's lanes that reads may take while no replica can be read."},
+      {"cluster",
+       "retry_budget",
+       "LYCEUM_CLUSTER_RETRY_BUDGET",
+       kCluster<&C::retry_budget>,
+       {0, 1},
+       "",
+       "Most retries on another server, as a part of the requests lately; a few a second are "
+       "always allowed."},
 
       {"statistics", "slow_threshold", "LYCEUM_STATISTICS_SLOW_THRESHOLD",
        kStatistics<&S::slow_threshold>, between(1ms, 24h), "",

@@ -20,7 +20,7 @@ using Field =
     std::variant<Member<int>, Member<bool>, Member<double>, Member<Duration>, Member<std::string>,
                  Member<std::optional<int>>, Member<std::optional<Duration>>,
                  Member<std::optional<ConnectionString>>, Member<std::vector<ConnectionString>>,
-                 Member<LogLevel>, Member<LogFormat>, Member<ListenAddress>>;
+                 Member<LogLevel>, Member<LogFormat>, Member<ListenAddress>, Member<Balance>>;
 
 // From least to most, both allowed: numbers as they are, durations in nanoseconds, parts of one.
 struct Range {

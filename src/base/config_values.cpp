@@ -25,6 +25,9 @@ struct Show {
   std::string operator()(LogFormat value) const {
     return value == LogFormat::json ? "json" : "text";
   }
+  std::string operator()(Balance value) const {
+    return value == Balance::round_robin ? "round_robin" : "least_loaded";
+  }
   std::string operator()(const ListenAddress& value) const {
     const bool is_v6 = value.host.find(':') != std::string::npos;
     return fmt::format("{}:{}", is_v6 ? '[' + value.host + ']' : value.host, value.port);
@@ -137,6 +140,11 @@ struct Assign {
     at(to) = text == "json" ? LogFormat::json : LogFormat::text;
     return true;
   }
+  bool operator()(Member<Balance> at) const {
+    if (text != "least_loaded" && text != "round_robin") return false;
+    at(to) = text == "round_robin" ? Balance::round_robin : Balance::least_loaded;
+    return true;
+  }
   bool operator()(Member<ListenAddress> at) const {
     const auto colon = text.rfind(':');
     if (colon == std::string::npos) return false;
@@ -187,6 +195,7 @@ std::string expectation(const Setting& setting) {
       return "one of debug, info, warning, error, off";
     }
     std::string operator()(Member<LogFormat>) const { return "text or json"; }
+    std::string operator()(Member<Balance>) const { return "least_loaded or round_robin"; }
     std::string operator()(Member<ListenAddress>) const {
       return "an address and a port (\"127.0.0.1:8080\", \"[::1]:8080\")";
     }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/duration.h"
+#include "base/percent.h"
 
 namespace lyceum {
 namespace {
@@ -85,23 +86,10 @@ bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// Nothing where an escape is not two hexadecimal digits, or is a NUL.
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const char* const first = text.data() + i + 1;
-    const auto [end, error] = std::from_chars(first, first + 2, value, 16);
-    if (error != std::errc{} || end != first + 2 || value == 0) return std::nullopt;
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
+// Nothing where an escape is not two hexadecimal digits, or is a NUL, which no keyword can hold.
+std::optional<std::string> decode(std::string_view text) {
+  if (text.find("%00") != std::string_view::npos) return std::nullopt;
+  return percent_decode(text);
 }
 
 std::string percent_encode(std::string_view text) {
@@ -276,7 +264,7 @@ std::optional<Error> read_credentials(std::string_view text, Builder& builder) {
   if (text.substr(0, colon).find('@') != std::string_view::npos) {
     return refusal("the user's name has a raw '@'", "write '@' as %40");
   }
-  const auto user = percent_decode(text.substr(0, colon));
+  const auto user = decode(text.substr(0, colon));
   if (!user) {
     return refusal("the user's name has a '%' that is not followed by two hexadecimal digits",
                    "write '%' itself as %25");
@@ -285,7 +273,7 @@ std::optional<Error> read_credentials(std::string_view text, Builder& builder) {
     if (auto error = builder.set("user", *user)) return error;
   }
   if (colon == std::string_view::npos) return std::nullopt;
-  const auto password = percent_decode(text.substr(colon + 1));
+  const auto password = decode(text.substr(colon + 1));
   if (!password) {
     return refusal("the password has a '%' that is not followed by two hexadecimal digits",
                    "write '%' itself as %25");
@@ -318,7 +306,7 @@ std::optional<Error> read_host(std::string_view text, Builder& builder) {
   }
   // Here too, for the query may replace it.
   if (!read_port(port)) return bad_port(builder.hosts() + 1);
-  auto decoded = percent_decode(name);
+  auto decoded = decode(name);
   if (!decoded || decoded->find(',') != std::string::npos) {
     return refusal("a host has a '%' that is not followed by two hexadecimal digits");
   }
@@ -330,8 +318,8 @@ std::optional<Error> read_query(std::string_view query, Builder& builder) {
   for (const auto parameter : split(query, '&')) {
     const auto equals = parameter.find('=');
     if (equals == std::string_view::npos) return refusal("a parameter has no '='");
-    const auto key = percent_decode(parameter.substr(0, equals));
-    const auto value = percent_decode(parameter.substr(equals + 1));
+    const auto key = decode(parameter.substr(0, equals));
+    const auto value = decode(parameter.substr(equals + 1));
     if (!key || !value || value->find('\0') != std::string::npos) {
       return refusal("a parameter has a '%' that is not followed by two hexadecimal digits",
                      "write '%' itself as %25");
@@ -373,7 +361,7 @@ Result<ConnectionString> parse_uri(std::string_view rest) {
   const auto path = after.substr(0, question);
   if (path.size() > 1) {
     const auto name = path.substr(1);
-    const auto database = percent_decode(name);
+    const auto database = decode(name);
     if (!database || name.find('/') != std::string_view::npos) {
       return refusal("the database's name has a raw '/' or a '%' that is no escape",
                      "write '/' as %2F and '%' as %25");

@@ -3,6 +3,7 @@
 
 #include "cli/bench_suite.h"
 #include "cli/command.h"
+#include "cli/interruption.h"
 #include "cli/stage_options.h"
 
 namespace lyceum::cli {
@@ -24,8 +25,10 @@ Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& op
     auto done = part(stage, options, progress, rows);
     if (done.has_error()) return done.error();
   }
+  auto done = bench_cluster(options, progress, rows);
+  if (done.has_error()) return done.error();
   for (auto* part : {&bench_statistics, &bench_routing}) {
-    auto done = part(options, rows);
+    done = part(options, rows);
     if (done.has_error()) return done.error();
   }
   return rows;
@@ -44,13 +47,19 @@ int run_bench(Context& context, const Arguments& arguments) {
   options->scale.stories *= 5;
   options->scale.sessions *= 3;
   ProgressLine progress(context.err, context.terminal);
+  Interruption interruption([&] {
+    if (!arguments.keep) remove_interrupted_stage(*options, context.err);
+  });
   auto stage = prepare_stage(*options, progress);
-  if (stage.has_error()) return context.fail(stage.error());
-  auto rows = measure(*stage, arguments.bench, progress);
-  if (!arguments.keep) {
-    auto removed = remove_stage(*stage);
-    if (removed.has_error()) return context.fail(removed.error());
+  if (stage.has_error()) {
+    interruption.end();
+    return context.fail(stage.error());
   }
+  auto rows = measure(*stage, arguments.bench, progress);
+  Result<void> removed;
+  if (!arguments.keep) removed = remove_stage(*stage);
+  interruption.end();
+  if (removed.has_error()) return context.fail(removed.error());
   if (rows.has_error()) return context.fail(rows.error());
 
   const auto document = rows_json(*rows);

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/bench_suite.h"
 #include "indexes/catalogue.h"
 #include "learning/batch_progress.h"

@@ -13,7 +13,7 @@
 #include <random>
 #include <thread>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/bench_suite.h"
 #include "learning/api_keys.h"
 #include "learning/progress_summary.h"
@@ -146,9 +146,9 @@ class Workers {
   static Result<std::unique_ptr<Workers>> start(const Stage& stage, int tenant_rate) {
     auto target = pg::parse_target(stage.application_url);
     if (target.has_error()) return target.error();
-    std::unique_ptr<Workers> out(new Workers(std::move(*target), tenant_rate));
+    std::unique_ptr<Workers> out(new Workers({std::move(*target)}, tenant_rate));
     server::Shared shared{.configuration = out->configuration_,
-                          .target = out->target_,
+                          .nodes = out->nodes_,
                           .log = out->log_,
                           .clock = out->clock_,
                           .keys = nullptr,
@@ -177,8 +177,8 @@ class Workers {
   [[nodiscard]] tcp::endpoint endpoint() const { return workers_.front()->endpoint(); }
 
  private:
-  Workers(pg::Target target, int tenant_rate)
-      : target_(std::move(target)),
+  Workers(std::vector<pg::Target> nodes, int tenant_rate)
+      : nodes_(std::move(nodes)),
         rates_({.per_second = static_cast<double>(tenant_rate),
                 .burst = static_cast<double>(ServerSettings{}.tenant_burst)}),
         bookmarks_(Secret()) {
@@ -187,7 +187,7 @@ class Workers {
   }
 
   Configuration configuration_;
-  pg::Target target_;
+  std::vector<pg::Target> nodes_;
   SystemClock clock_;
   Log log_{LogLevel::error, LogFormat::text, clock_};
   server::RateLimiter rates_;
@@ -226,56 +226,58 @@ Result<std::vector<Sample>> make_samples(const Stage& stage) {
   });
 }
 
-// Runs `callers` coroutines, each calling `ask(caller, n)` over and over, for so long; calls per
-// second.
+using Ask = std::function<awaitable<Result<void>>(std::size_t n)>;
+
+// Runs `callers` coroutines, each of which asks over and over by what `make(caller)` gives it, for
+// so long; calls per second.
 template <class Make>
-Result<double> hammer(int callers, double seconds, Make make) {
-  return await([&](auto executor) -> awaitable<Result<double>> {
-    std::uint64_t calls = 0;
-    std::optional<Error> failure;
-    int running = callers;
-    pg::Waiter done;
-    const auto begun = Clock::now();
-    const auto end =
-        begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    auto caller = [&](int number) -> awaitable<void> {
-      try {
-        auto ask = co_await make(executor, number);
-        for (std::size_t n = 0; Clock::now() < end && !failure; ++n) {
-          auto answered = co_await ask(n);
-          if (answered.has_error()) failure = answered.error();
-          ++calls;
-        }
-      } catch (const std::exception& exception) {
-        failure = Error{.code = ErrorCode::kIo, .message = exception.what()};
+awaitable<Result<double>> hammer(asio::any_io_executor executor, int callers, double seconds,
+                                 Make make) {
+  std::uint64_t calls = 0;
+  std::optional<Error> failure;
+  int running = callers;
+  pg::Waiter done;
+  const auto begun = Clock::now();
+  const auto end =
+      begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  auto caller = [&](int number) -> awaitable<void> {
+    try {
+      Ask ask = co_await make(number);
+      for (std::size_t n = 0; Clock::now() < end && !failure; ++n) {
+        auto answered = co_await ask(n);
+        if (answered.has_error()) failure = answered.error();
+        ++calls;
       }
-      if (--running == 0) done.notify();
-    };
-    for (int i = 0; i < callers; ++i) asio::co_spawn(executor, caller(i), asio::detached);
-    co_await done.wait();
-    if (failure) co_return *failure;
-    co_return static_cast<double>(calls) /
-        std::chrono::duration<double>(Clock::now() - begun).count();
-  });
+    } catch (const std::exception& exception) {
+      failure = Error{.code = ErrorCode::kIo, .message = exception.what()};
+    }
+    if (--running == 0) done.notify();
+  };
+  for (int i = 0; i < callers; ++i) asio::co_spawn(executor, caller(i), asio::detached);
+  co_await done.wait();
+  if (failure) co_return *failure;
+  co_return static_cast<double>(calls) /
+      std::chrono::duration<double>(Clock::now() - begun).count();
 }
 
 const Sample& pick(const std::vector<Sample>& samples, int caller, std::size_t n) {
   return samples[(static_cast<std::size_t>(caller) * 37 + n * 11) % samples.size()];
 }
 
-using Ask = std::function<awaitable<Result<void>>(std::size_t n)>;
-
 Result<double> by_http(tcp::endpoint endpoint, const std::vector<Sample>& samples, double seconds) {
-  return hammer(kCallers, seconds, [&](auto executor, int number) -> awaitable<Ask> {
-    auto client = std::make_shared<Client>(executor);
-    co_await client->connect(endpoint);
-    co_return [&samples, client, number](std::size_t n) -> awaitable<Result<void>> {
-      const auto& sample = pick(samples, number, n);
-      const auto answer = co_await client->get(path_of(sample, n), sample.authorization);
-      if (answer.status == 200) co_return Result<void>{};
-      co_return Error{.code = ErrorCode::kInternal,
-                      .message = fmt::format("status {}: {}", answer.status, answer.body)};
+  return await([&](auto executor) -> awaitable<Result<double>> {
+    const auto make = [&, executor](int number) -> awaitable<Ask> {
+      auto client = std::make_shared<Client>(executor);
+      co_await client->connect(endpoint);
+      co_return [&samples, client, number](std::size_t n) -> awaitable<Result<void>> {
+        const auto& sample = pick(samples, number, n);
+        const auto answer = co_await client->get(path_of(sample, n), sample.authorization);
+        if (answer.status == 200) co_return Result<void>{};
+        co_return Error{.code = ErrorCode::kInternal,
+                        .message = fmt::format("status {}: {}", answer.status, answer.body)};
+      };
     };
+    co_return co_await hammer(executor, kCallers, seconds, make);
   });
 }
 
@@ -289,28 +291,16 @@ Result<double> by_library(const pg::Target& target, const std::vector<Sample>& s
       side = await([&](auto executor) -> awaitable<Result<double>> {
         pool::Pool pool(executor, {.target = learning::tuned(target),
                                    .limits = server::limits_of({}, kThreads)});
-        std::uint64_t calls = 0;
-        std::optional<Error> failure;
-        int running = kCallers / kThreads;
-        pg::Waiter done;
-        const auto begun = Clock::now();
-        const auto end = begun + std::chrono::duration_cast<Clock::duration>(
-                                     std::chrono::duration<double>(seconds));
-        auto caller = [&](int number) -> awaitable<void> {
-          for (std::size_t n = 0; Clock::now() < end && !failure; ++n) {
-            auto answer = co_await ask_library(pool, pick(samples, number, n), n, false);
-            if (answer.has_error()) failure = answer.error();
-            ++calls;
-          }
-          if (--running == 0) done.notify();
+        const auto make = [&](int number) -> awaitable<Ask> {
+          co_return [&pool, &samples, number](std::size_t n) -> awaitable<Result<void>> {
+            const auto answer = co_await ask_library(pool, pick(samples, number, n), n, false);
+            if (answer.has_error()) co_return answer.error();
+            co_return Result<void>{};
+          };
         };
-        const int callers = running;
-        for (int i = 0; i < callers; ++i) asio::co_spawn(executor, caller(i), asio::detached);
-        co_await done.wait();
-        const auto took = std::chrono::duration<double>(Clock::now() - begun).count();
+        auto rate = co_await hammer(executor, kCallers / kThreads, seconds, make);
         (void)co_await pool.shutdown(std::chrono::seconds(5));
-        if (failure) co_return *failure;
-        co_return static_cast<double>(calls) / took;
+        co_return rate;
       });
     });
   }

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/bench_suite.h"
 #include "local/cluster.h"
 #include "schema/migrator.h"

@@ -5,7 +5,7 @@
 #include <array>
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/bench_suite.h"
 #include "learning/analytics.h"
 #include "learning/progress_summary.h"

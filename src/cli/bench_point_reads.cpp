@@ -10,8 +10,8 @@
 #include <random>
 #include <unistd.h>
 
+#include "base/await.h"
 #include "base/statement_statistics.h"
-#include "cli/await.h"
 #include "cli/bench_suite.h"
 #include "local/process.h"
 #include "pg/waiter.h"

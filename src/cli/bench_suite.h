@@ -29,6 +29,9 @@ Result<void> bench_http(const Stage& stage, const BenchOptions& options, Progres
                         std::vector<BenchRow>& rows);
 Result<void> bench_statistics(const BenchOptions& options, std::vector<BenchRow>& rows);
 Result<void> bench_routing(const BenchOptions& options, std::vector<BenchRow>& rows);
+// On servers of its own.
+Result<void> bench_cluster(const BenchOptions& options, ProgressLine& progress,
+                           std::vector<BenchRow>& rows);
 Result<void> bench_load(const Stage& stage, const BenchOptions& options, ProgressLine& progress,
                         std::vector<BenchRow>& rows);
 

@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 
+#include "base/await.h"
 #include "base/statement_statistics.h"
-#include "cli/await.h"
 #include "cli/bench_suite.h"
 #include "cli/command.h"
+#include "cli/interruption.h"
 #include "cli/stage_options.h"
 #include "cli/stage_service.h"
 #include "cli/table.h"
@@ -121,8 +122,12 @@ int run_demo(Context& context, const Arguments& arguments) {
   auto options = stage_options(context, arguments.input);
   if (options.has_error()) return context.fail(options.error());
   ProgressLine progress(context.err, context.terminal);
+  Interruption interruption([&] { remove_interrupted_stage(*options, context.err); });
   auto stage = prepare_stage(*options, progress);
-  if (stage.has_error()) return context.fail(stage.error());
+  if (stage.has_error()) {
+    interruption.end();
+    return context.fail(stage.error());
+  }
 
   auto rows = report(*stage, context, progress);
   Result<void> served;
@@ -136,10 +141,11 @@ int run_demo(Context& context, const Arguments& arguments) {
       context.out << "\nThe cluster stays until Ctrl-C:\n  as the application: "
                   << stage->application_url << "\n  as its owner:       " << stage->admin_url
                   << std::endl;
-      served = serve_stage(context, *stage);
+      served = serve_stage(context, *stage, [&] { interruption.end(); });
     }
   }
   auto removed = remove_stage(*stage);
+  interruption.end();
   if (rows.has_error()) return context.fail(rows.error());
   if (served.has_error()) return context.fail(served.error());
   if (removed.has_error()) return context.fail(removed.error());

@@ -4,7 +4,7 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "pool/pool.h"

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/command.h"
 #include "cli/progress_line.h"
 #include "cli/table.h"

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/await.h"
 #include "base/duration.h"
-#include "cli/await.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "learning/api_keys.h"

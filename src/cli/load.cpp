@@ -2,7 +2,7 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/command.h"
 #include "cli/progress_line.h"
 #include "cli/stage_options.h"

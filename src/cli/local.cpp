@@ -18,6 +18,7 @@ struct Arguments {
   int shards = 0;
   bool keep_data = false;
   bool fast = false;
+  bool synchronous = false;
   std::string directory;
   std::vector<std::string> rest;
 };
@@ -84,7 +85,8 @@ int up(Context& context, const Arguments& arguments) {
                                      .binaries = std::move(binaries),
                                      .replicas = arguments.replicas,
                                      .shards = arguments.shards,
-                                     .durable = !arguments.fast});
+                                     .durable = !arguments.fast,
+                                     .synchronous = arguments.synchronous});
   if (cluster.has_error()) return context.fail(cluster.error());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
   context.err << "up in " << seconds_text(took.count()) << std::endl;
@@ -156,6 +158,8 @@ Command local_up() {
             options.push_back(name_option(*arguments));
             options.push_back(
                 {"--replicas", "Streaming replicas of the primary", &arguments->replicas});
+            options.push_back({"--synchronous", "Commits wait until a replica has stored them",
+                               &arguments->synchronous});
             options.push_back({"--shards", "Further clusters beside it", &arguments->shards});
             options.push_back({"--fast", "Without fsync: for what may be lost with the machine",
                                &arguments->fast});

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/endpoint_url.h"
+#include "cluster/nodes.h"
 #include "server/service.h"
 
 namespace lyceum::cli {
@@ -30,14 +31,14 @@ Result<LoadedConfiguration> load(const Context& context, const Arguments& argume
 int run_serve(Context& context, const Arguments& arguments) {
   auto loaded = load(context, arguments);
   if (loaded.has_error()) return context.fail(loaded.error());
-  auto target = context.target();
-  if (target.has_error()) return context.fail(target.error());
+  auto nodes = cluster::nodes_of(loaded->values.database);
+  if (nodes.has_error()) return context.fail(nodes.error());
   const SystemClock clock;
   Log log(loaded->values.log.level, loaded->values.log.format, clock);
   const auto manager = context.environment.find("NOTIFY_SOCKET");
   server::Service service(
       {.configuration = loaded->values,
-       .target = *target,
+       .nodes = std::move(*nodes),
        .reload = [&]() -> Result<Configuration> {
          auto again = load(context, arguments);
          if (again.has_error()) return again.error();

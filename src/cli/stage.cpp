@@ -2,8 +2,9 @@
 
 #include <chrono>
 #include <fmt/format.h>
+#include <ostream>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/table.h"
 #include "indexes/apply.h"
 #include "schema/migrator.h"
@@ -232,6 +233,15 @@ Result<Stage> prepare_stage(const StageOptions& options, ProgressLine& progress)
 
 Result<void> remove_stage(const Stage& stage) {
   return local::Cluster::down(stage.name, stage.directory);
+}
+
+void remove_interrupted_stage(const StageOptions& options, std::ostream& err) {
+  err << "\ninterrupted: removing the private cluster" << std::endl;
+  // One that is just being made is waited for.
+  const auto removed = local::Cluster::down(options.name, options.directory);
+  if (removed.has_error() && removed.error().code != ErrorCode::kNotFound) {
+    err << "lyceum: " << removed.error().to_string() << std::endl;
+  }
 }
 
 }  // namespace lyceum::cli

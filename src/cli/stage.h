@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -42,5 +43,8 @@ struct Stage {
 
 // Ends and removes the cluster.
 [[nodiscard]] Result<void> remove_stage(const Stage& stage);
+
+// For an Interruption: ends and removes what there is of the cluster, and says so.
+void remove_interrupted_stage(const StageOptions& options, std::ostream& err);
 
 }  // namespace lyceum::cli

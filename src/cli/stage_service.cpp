@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/await.h"
+#include "base/await.h"
 #include "cli/endpoint_url.h"
 #include "learning/api_keys.h"
 #include "pool/pool.h"
@@ -30,7 +30,8 @@ Result<Secret> make_key(const pg::Target& target, const Stage& stage) {
 
 }  // namespace
 
-Result<void> serve_stage(Context& context, const Stage& stage) {
+Result<void> serve_stage(Context& context, const Stage& stage,
+                         const std::function<void()>& on_listening) {
   const auto loaded = context.configuration();
   if (loaded.has_error()) return loaded.error();
   const auto target = pg::parse_target(stage.application_url);
@@ -41,7 +42,7 @@ Result<void> serve_stage(Context& context, const Stage& stage) {
   const SystemClock clock;
   Log log(loaded->values.log.level, loaded->values.log.format, clock);
   server::ServiceOptions options{.configuration = loaded->values,
-                                 .target = *target,
+                                 .nodes = {*target},
                                  .reload = [&]() -> Result<Configuration> {
                                    auto again = context.configuration();
                                    if (again.has_error()) return again.error();
@@ -67,6 +68,7 @@ Result<void> serve_stage(Context& context, const Stage& stage) {
                      data, url_of(service->admin_endpoint()), url_of(service->admin_endpoint()),
                      key->reveal(), data)
               << std::endl;
+  on_listening();
   if (service->run()) return {};
   return Error{.code = ErrorCode::kTimeout, .message = "requests were cut off at the end"};
 }

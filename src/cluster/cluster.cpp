@@ -56,6 +56,7 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
         1, static_cast<std::size_t>(options.primary_read_share *
                                     static_cast<double>(limits.lanes * limits.lane_depth)));
     following.resize(pools.size());
+    router.apply(prober.topology());
   }
 
   // Reports a failure and does not go on: for whoever goes on himself.
@@ -236,7 +237,7 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
   // ── requests ────────────────────────────────────────────────────────────────────────────────
 
   Route choose(Access access, const pool::Call& call, const Tried& tried) {
-    if (access == Access::write) return router.write();
+    if (access == Access::write) return router.write(seen_by(call));
     if (call.primary) return router.read_primary(Reason::unplaced, {});
     return router.read(seen_by(call), tried);
   }
@@ -295,12 +296,12 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
       first.reset();
       if (route.kind == Route::Kind::go) co_return route;
       auto until = primary_until;
+      struct Behind {
+        State& state;
+        explicit Behind(State& of) : state(of) { ++state.behind; }
+        ~Behind() { --state.behind; }
+      };
       if (route.kind == Route::Kind::ask) {
-        struct Behind {
-          State& state;
-          explicit Behind(State& of) : state(of) { ++state.behind; }
-          ~Behind() { --state.behind; }
-        };
         if (Clock::now() < behind_until) {
           if (!std::exchange(counted_behind, true)) ++self->figures.waited_behind;
           const Behind here(*self);
@@ -308,15 +309,12 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
           co_await change(*self, behind_until);
           continue;
         }
+        self->router.waited_in_vain(seen_by(call));
+      }
+      if (route.kind == Route::Kind::ask || route.kind == Route::Kind::behind) {
         route = self->router.read_primary(Reason::behind, seen_by(call));
         if (route.kind == Route::Kind::go) co_return route;
-        // No primary either: a replica may come so far yet.
-        const Behind here(*self);
-        self->follow_all();
-        if (Clock::now() < primary_until) {
-          co_await change(*self, primary_until);
-          continue;
-        }
+        // No primary either: a replica may come so far yet, as the probes will tell.
       } else if (route.kind == Route::Kind::no_replica) {
         route = self->router.read_primary(Reason::no_replica, seen_by(call));
         if (route.kind == Route::Kind::go) {

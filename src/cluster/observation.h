@@ -16,7 +16,8 @@ struct ServerAnswer {
   std::int32_t timeline = 0;
   std::int64_t lsn = 0;  // bytes of WAL: written on a primary, replayed on a replica
   std::optional<std::int64_t> received_lsn;
-  bool receiving = false;  // a replica that is connected to what it follows
+  bool receiving = false;                      // a replica that is connected to what it follows
+  std::optional<double> replayed_seconds_ago;  // the newest transaction that a replica has replayed
   std::int64_t system_identifier = 0;
   Timestamp started_at{};
   std::int64_t connections = 0;
@@ -24,7 +25,8 @@ struct ServerAnswer {
 };
 BOOST_DESCRIBE_STRUCT(ServerAnswer, (),
                       (in_recovery, read_only, timeline, lsn, received_lsn, receiving,
-                       system_identifier, started_at, connections, max_connections))
+                       replayed_seconds_ago, system_identifier, started_at, connections,
+                       max_connections))
 
 // What came of asking one node once: an answer, or why there is none.
 struct Observation {

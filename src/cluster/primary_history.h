@@ -28,6 +28,11 @@ class PrimaryHistory {
   // have written evenly; what it passed before the first counts from that one.
   [[nodiscard]] std::optional<Duration> time_behind(std::uint64_t replayed, SteadyTime now) const;
 
+  // Whether the primary was ever seen so far back.
+  [[nodiscard]] bool reaches_back_to(std::uint64_t lsn) const {
+    return !stands_.empty() && stands_.front().lsn <= lsn;
+  }
+
   [[nodiscard]] std::int32_t timeline() const { return timeline_; }
 
   // When the primary was last seen; nothing before it was.

@@ -1,5 +1,6 @@
 #include "cluster/router.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace lyceum::cluster {
@@ -31,11 +32,13 @@ void Router::apply(std::shared_ptr<const Topology> topology) {
     constexpr auto kPast = std::numeric_limits<std::uint64_t>::max();
     const auto lsn = is_primary ? kPast : node.lsn;
     if (place.incarnation != node.incarnation || place.timeline != node.timeline ||
-        place.lsn == kPast) {
+        place.lsn == kPast || is_primary) {
       place.lsn = lsn;
+      place.stuck = false;
     } else {
-      place.lsn = std::max(place.lsn, lsn);
+      advanced(i, lsn);
     }
+    place.receiving = node.receiving;
     place.incarnation = node.incarnation;
     place.timeline = node.timeline;
     if (place.circuit == Circuit::open && node.standing == Standing::serving &&
@@ -88,7 +91,11 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
     best = &place;
   }
   if (best == nullptr) {
-    return {behind ? Route::Kind::ask : Route::Kind::no_replica, 0, Reason::no_replica};
+    if (!behind) return {Route::Kind::no_replica, 0, Reason::no_replica};
+    const bool coming = std::any_of(readable_.begin(), readable_.end(), [&](std::uint32_t node) {
+      return !tried.has(node) && may_catch_up(node);
+    });
+    return {coming ? Route::Kind::ask : Route::Kind::behind, 0, Reason::behind};
   }
   best->chosen = ++choices_;
   const auto node = static_cast<std::uint32_t>(best - places_.data());
@@ -97,7 +104,16 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
 
 void Router::advanced(std::size_t node, std::uint64_t lsn) {
   auto& place = places_[node];
-  if (topology_->primary != node) place.lsn = std::max(place.lsn, lsn);
+  if (topology_->primary == node || lsn <= place.lsn) return;
+  place.lsn = lsn;
+  place.stuck = false;
+}
+
+void Router::waited_in_vain(const pg::Position& seen) {
+  for (const auto node : readable_) {
+    auto& place = places_[node];
+    place.stuck = place.stuck || place.lsn < seen.lsn;
+  }
 }
 
 void Router::failed(std::size_t node, SteadyTime at) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/config.h"
 #include "cluster/topology.h"
 #include "pg/position.h"
 #include "pool/load.h"
@@ -26,8 +27,6 @@ enum class Reason : std::uint8_t {
 };
 [[nodiscard]] std::string_view name_of(Reason reason);
 
-enum class Balance : std::uint8_t { least_loaded, round_robin };
-
 struct RouterOptions {
   Balance balance = Balance::least_loaded;
   bool read_primary = false;  // the primary is read like a replica
@@ -37,7 +36,8 @@ struct RouterOptions {
 struct Route {
   enum class Kind : std::uint8_t {
     go,          // to `node`
-    ask,         // no replica is known to have come so far: ask them, or take the primary
+    ask,         // no replica is known to have come so far, one may soon: ask them
+    behind,      // none has, and none is about to: take the primary
     no_replica,  // none can be read: take the primary
     no_primary,  // and there is none: wait for one
   };
@@ -90,6 +90,9 @@ class Router {
 
   // A replica was seen at this position.
   void advanced(std::size_t node, std::uint64_t lsn);
+  // A read has waited in vain for one to come so far. Those that have not moved are not waited for
+  // again until they do: a replica whose replay is paused would hold up every read.
+  void waited_in_vain(const pg::Position& seen);
   // A node could not serve. Asked for at this time; a later probe that is answered mends it.
   void failed(std::size_t node, SteadyTime at);
   // How a trial ended.
@@ -97,7 +100,8 @@ class Router {
 
   // Whether to wait for this node to come as far as a position: it is read, only not so far yet.
   [[nodiscard]] bool may_catch_up(std::size_t node) const {
-    return places_[node].readable && places_[node].circuit == Circuit::closed;
+    const auto& place = places_[node];
+    return place.readable && place.receiving && !place.stuck && place.circuit == Circuit::closed;
   }
 
  private:
@@ -107,6 +111,8 @@ class Router {
     std::uint64_t lsn = 0;
     std::int32_t timeline = 0;
     bool readable = false;
+    bool receiving = false;
+    bool stuck = false;
     Circuit circuit = Circuit::closed;
     std::uint64_t incarnation = 0;
     SteadyTime failed_at{};

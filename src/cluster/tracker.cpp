@@ -216,6 +216,12 @@ void Tracker::judge(Node& node, std::size_t index, SteadyTime now) {
   // of it does not age.
   const auto until = primary_answers() ? now : history_.last_seen().value_or(now);
   state.lag = history_.time_behind(state.lsn, until);
+  const auto ago = node.answer->replayed_seconds_ago;
+  if (state.lag && *state.lag > Duration(0) && ago && !history_.reaches_back_to(state.lsn)) {
+    // Behind since before the probes began: the replica knows by how much, at least.
+    state.lag = std::max(*state.lag,
+                         std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*ago)));
+  }
   if (node.timeline != timeline_) {
     return set(Standing::astray,
                fmt::format("it is on timeline {}, the cluster on {}", node.timeline, timeline_));

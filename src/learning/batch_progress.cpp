@@ -65,6 +65,12 @@ Error refusal(const pg::Rows& rows, const Scope& scope) {
   return {.code = ErrorCode::kNotFound, .message = message, .node = scope.database.node()};
 }
 
+// Somebody removed a learner or a story after they were looked for: the key that failed took
+// everything back, and the next attempt sees who is gone.
+bool has_lost_somebody(const Error& error) {
+  return error.sqlstate == "23503";
+}
+
 }  // namespace
 
 awaitable<Result<BatchOutcome>> batch_progress(Scope scope, std::vector<ProgressUpdate> updates,
@@ -88,13 +94,21 @@ awaitable<Result<BatchOutcome>> batch_progress(Scope scope, std::vector<Progress
   const pg::Params params(idempotency_key, pg::Bytes(hash.begin(), hash.end()), users, stories,
                           percentages, seconds);
 
+  bool in_doubt = false;
   for (int attempt = 1;; ++attempt) {
     auto rows =
         co_await scope.database.execute(sql::learning::batch_progress, params, scope.call());
     if (rows.has_error()) {
+      auto error = rows.error();
       // The key tells what became of an attempt in doubt: sent again, it is written or replayed.
-      if (rows.error().code == ErrorCode::kInDoubt && attempt < kMostAttempts) continue;
-      co_return rows.error();
+      in_doubt = in_doubt || error.code == ErrorCode::kInDoubt;
+      const bool again = error.code == ErrorCode::kInDoubt || has_lost_somebody(error);
+      if (again && attempt < kMostAttempts) continue;
+      if (has_lost_somebody(error)) {
+        error.code = ErrorCode::kNotFound;
+        error.message = "nothing was written: a learner or a story of the batch was removed";
+      }
+      co_return error;
     }
     const auto row = (*rows)[0];
     const auto outcome = row.get<std::string_view>(rows->column("outcome"));
@@ -107,7 +121,7 @@ awaitable<Result<BatchOutcome>> batch_progress(Scope scope, std::vector<Progress
     if (outcome == "refused") co_return refusal(*rows, scope);
     co_return BatchOutcome{.received = row.get<std::int64_t>(rows->column("received")),
                            .written = row.get<std::int64_t>(rows->column("written")),
-                           .replayed = outcome == "replayed" && attempt == 1};
+                           .replayed = outcome == "replayed" && !in_doubt};
   }
 }
 

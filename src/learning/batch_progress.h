@@ -27,9 +27,11 @@ inline constexpr std::size_t kMostUpdates = 10'000;
 
 // Stores a batch, all of it or nothing. A batch with a key is stored once, however often it is
 // sent: the key stands in the same transaction. Without one a key is made, so that what is in doubt
-// after a broken connection is resolved here; but then the caller cannot repeat it without harm.
+// after a broken connection is resolved here; but then the caller cannot repeat it without harm. An
+// empty batch writes nothing, not even its key, and is answered under any.
 // Errors: kBadInput (names the row; an update out of range, more than kMostUpdates, a bad key),
-// kNotFound (names learners and stories that the tenant does not have), kConflict (the key came
+// kNotFound (names learners and stories that the tenant does not have, also where they went while
+// the batch was being written), kConflict (the key came
 // with another batch), kInDoubt (only where the server stays unreachable), those of Pool::execute.
 [[nodiscard]] boost::asio::awaitable<Result<BatchOutcome>> batch_progress(
     Scope scope, std::vector<ProgressUpdate> updates, std::string idempotency_key = {});

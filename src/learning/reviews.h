@@ -64,8 +64,8 @@ inline constexpr double kMasteredStability = 21;
 //
 // A request with a key is stored once, however often it is sent, and every time gets the same
 // answer. Without one a key is made, so that what is in doubt after a broken connection is resolved
-// here; but then the caller cannot repeat it without harm. `present` stands in for the server's
-// clock.
+// here; but then the caller cannot repeat it without harm. No reviews write nothing, not even their
+// key, and are answered under any. `present` stands in for the server's clock.
 // Errors: kBadInput (names the review; more than kMostReviews, a bad key), kNotFound (the learner;
 // or names words that there are not), kConflict (the key came with another request), kInDoubt (only
 // where the server stays unreachable), those of Pool::lease and Pool::execute.

@@ -168,6 +168,9 @@ class ClusterBuilder {
       }
       const auto configuration = read_file(entry.path() / "data" / "lyceum.conf").value_or("");
       if (configuration.find("\nfsync = 'off'") != std::string::npos) manifest_.durable = false;
+      if (configuration.find("\nsynchronous_standby_names = 'ANY") != std::string::npos) {
+        manifest_.synchronous = true;
+      }
       if (auto placed = place(facts); !placed) return placed.error();
       manifest_.servers.push_back(std::move(facts));
       // Nobody knows the servers' password any more.
@@ -180,8 +183,16 @@ class ClusterBuilder {
   Result<void> up(const UpOptions& options) {
     const mode_t mode = ::geteuid() == 0 ? 0711 : 0700;
     const bool is_new = !exists();
-    if (auto made = make_directory(directory_, mode); !made) return made.error();
     if (auto loaded = load(); !loaded) return loaded.error();
+    const auto is_replica_here = [](const ServerFacts& facts) {
+      return facts.role == Role::kReplica;
+    };
+    if (options.synchronous && options.replicas == 0 &&
+        std::none_of(manifest_.servers.begin(), manifest_.servers.end(), is_replica_here)) {
+      return bad_input("a synchronous cluster needs a replica", "ask for one replica or more");
+    }
+    if (auto made = make_directory(directory_, mode); !made) return made.error();
+    manifest_.synchronous = manifest_.synchronous || options.synchronous;
     if (is_new || manifest_.servers.empty()) {
       manifest_.durable = options.durable;
       manifest_.settings = options.settings;
@@ -202,23 +213,35 @@ class ClusterBuilder {
     if (auto saved = save(); !saved) return saved.error();
 
     make_servers();
-    const int port_of_primary = manifest_.servers.front().port;
-    auto done =
-        for_each_at_once(pick([](const Server& server) { return server.role() != Role::kReplica; }),
-                         [this](Server& server) { return bring_up(server); });
+    auto done = for_each_at_once(pick([](const Server& server) { return !follows(server); }),
+                                 [this](Server& server) { return bring_up(server); });
     if (!done) return done.error();
     keep_ports();
-    if (manifest_.servers.front().port != port_of_primary) {
-      // The replicas that run look for it at the old port.
-      for (Server* replica : pick(is_replica)) {
-        if (auto stopped = replica->stop(); !stopped) return stopped.error();
-      }
+    for (Server* replica : pick(follows)) {
+      // One that runs looks for its upstream at the old port.
+      const auto upstream = upstream_of(replica->facts());
+      if (!upstream || upstream->port == replica->upstream()->port) continue;
+      if (auto stopped = replica->stop(); !stopped) return stopped.error();
     }
     make_servers();
-    done = for_each_at_once(pick(is_replica), [this](Server& server) { return bring_up(server); });
+    done = for_each_at_once(pick(follows), [this](Server& server) { return bring_up(server); });
     if (!done) return done.error();
     keep_ports();
-    return save();
+    if (auto saved = save(); !saved) return saved.error();
+    make_servers();
+    return let_commits_wait();
+  }
+
+  // What an up() that failed has made and left empty.
+  void remove_what_is_empty() const {
+    std::error_code ignored;  // not empty: to be found and taken over by the next one
+    for (const auto& facts : manifest_.servers) {
+      if (facts.socket_directory.parent_path() == "/tmp" &&
+          !fs::exists(directory_ / facts.name, ignored)) {
+        fs::remove(facts.socket_directory, ignored);
+      }
+    }
+    fs::remove(directory_, ignored);
   }
 
   Result<void> down(const DownOptions& options) {
@@ -228,9 +251,10 @@ class ClusterBuilder {
     const auto act = [&options](Server& server) {
       return options.keep_data ? server.stop() : server.remove();
     };
-    if (auto done = for_each_at_once(pick(is_replica), act); !done) return done.error();
-    auto done =
-        for_each_at_once(pick([](const Server& server) { return !is_replica(server); }), act);
+    const auto followers = pick(follows);
+    const auto others = pick([](const Server& server) { return !follows(server); });
+    if (auto done = for_each_at_once(followers, act); !done) return done.error();
+    auto done = for_each_at_once(others, act);
     if (!done) return done.error();
     if (options.keep_data) return save();
     return remove_tree(directory_);
@@ -270,7 +294,11 @@ class ClusterBuilder {
            socket.st_uid != 0;
   }
 
-  static bool is_replica(const Server& server) { return server.role() == Role::kReplica; }
+  // Whether it needs another one to run first: by what it is, after a promotion perhaps, and for
+  // one that is not made by what it shall be.
+  static bool follows(const Server& server) {
+    return server.is_made() ? server.is_replica() : server.upstream().has_value();
+  }
 
   std::vector<Server*> pick(const std::function<bool(const Server&)>& wanted) {
     std::vector<Server*> out;
@@ -350,13 +378,55 @@ class ClusterBuilder {
     return {};
   }
 
+  [[nodiscard]] std::optional<ServerFacts> upstream_of(const ServerFacts& facts) const {
+    const auto recorded = recorded_upstream(directory_ / facts.name);
+    for (const auto& other : manifest_.servers) {
+      if (recorded == other.name && other.name != facts.name) return other;
+    }
+    if (facts.role == Role::kReplica) return manifest_.servers.front();
+    return std::nullopt;
+  }
+
   void make_servers() {
     servers_.clear();
     for (const auto& facts : manifest_.servers) {
-      std::optional<ServerFacts> upstream;
-      if (facts.role == Role::kReplica) upstream = manifest_.servers.front();
-      servers_.emplace_back(context_, facts, directory_ / facts.name, std::move(upstream));
+      servers_.emplace_back(context_, facts, directory_ / facts.name, upstream_of(facts));
     }
+    if (!manifest_.synchronous || servers_.empty() || servers_.front().upstream()) return;
+    // Only those that are made: nobody waits for one that is still being made.
+    auto& primary = servers_.front();
+    std::vector<std::string> standbys;
+    for (const auto& server : servers_) {
+      if (server.is_replica() && server.upstream() && server.upstream()->name == primary.name()) {
+        standbys.push_back(server.name());
+      }
+    }
+    primary = Server(context_, primary.facts(), directory_ / primary.name(), std::nullopt,
+                     std::move(standbys));
+  }
+
+  // Once a replica streams, so that none waits for long.
+  Result<void> let_commits_wait() {
+    auto& primary = servers_.front();
+    const auto standbys = primary.synchronous_standbys();
+    if (standbys.empty()) return {};
+    const auto deadline = std::chrono::steady_clock::now() + context_->timeout;
+    for (;;) {
+      const auto streams = primary.query(
+          "select count(*) > 0 from pg_stat_replication where state = 'streaming'"
+          " and application_name like 'replica-%'");
+      if (!streams) return streams.error();
+      if (*streams == "t\n") break;
+      if (std::chrono::steady_clock::now() > deadline) {
+        return Error{.code = ErrorCode::kTimeout,
+                     .message = fmt::format("no replica of local cluster '{}' streams, so that no "
+                                            "commit can wait for one",
+                                            name_),
+                     .hint = fmt::format("see {}", primary.log_path().string())};
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return primary.set_synchronous_standbys(standbys);
   }
 
   void keep_ports() {
@@ -377,7 +447,8 @@ class ClusterBuilder {
       server.set_port(*port);
     }
     if (server.is_replica()) return {};
-    std::string sql;
+    // These wait for no replica: those come up after it.
+    std::string sql = "set synchronous_commit = local;\n";
     if (sets_password_) {
       // Kept out of the server's log and statistics.
       sql += fmt::format(
@@ -389,10 +460,12 @@ class ClusterBuilder {
     }
     sql += fmt::format(
         "set client_min_messages = warning;\n"
+        "set synchronous_commit = local;\n"
         "select 'create database {0}' where not exists "
         "(select from pg_database where datname = '{0}') \\gexec\n"
         "\\connect {0}\n"
         "set client_min_messages = warning;\n"
+        "set synchronous_commit = local;\n"
         "create extension if not exists pg_stat_statements;\n",
         kDatabase);
     auto done = server.query(sql);
@@ -436,7 +509,11 @@ Result<Cluster> Cluster::up(const UpOptions& options) {
   const auto lock = LockFile::take(lock_path(*state, options.name), options.timeout);
   if (!lock) return lock.error();
   ClusterBuilder builder(options.name, *state);
-  if (auto done = builder.up(options); !done) return done.error();
+  const bool is_new = !builder.exists();
+  if (auto done = builder.up(options); !done) {
+    if (is_new) builder.remove_what_is_empty();
+    return done.error();
+  }
   return builder.finish(options.timeout);
 }
 

@@ -25,7 +25,11 @@ struct UpOptions {
   int replicas = 0;                               // of the primary, 0 to 16
   int shards = 0;                                 // further clusters beside it, 0 to 64
   bool durable = true;                            // see ServerContext::durable
-  std::map<std::string, std::string> settings;    // added to postgresql.conf
+  // A commit waits until one of the replicas, of which there must be one, has stored it: nothing
+  // that was acknowledged is lost when the primary dies and the replica that is furthest is
+  // promoted. A promoted replica itself waits for nobody.
+  bool synchronous = false;
+  std::map<std::string, std::string> settings;  // added to postgresql.conf
   std::chrono::milliseconds timeout = std::chrono::seconds(60);
 };
 
@@ -65,8 +69,9 @@ class Cluster {
   // Makes and starts what is missing of it. What a killed run left (processes, lock files, half
   // made directories, servers without a manifest) is taken over or cleaned up. Never removes a
   // server: with fewer replicas or shards than there are, all stay; durable and settings hold for
-  // what is made new, an existing cluster keeps its own. Two calls for one name wait for each other
-  // (up to the timeout), also across processes.
+  // what is made new, an existing cluster keeps its own; one that is synchronous stays so, and one
+  // that is not becomes so when asked. Two calls for one name wait for each other (up to the
+  // timeout), also across processes.
   [[nodiscard]] static Result<Cluster> up(const UpOptions& options);
 
   // The cluster as it is, running or not. Error: kNotFound.

@@ -40,6 +40,7 @@ std::string to_json(const Manifest& manifest) {
                                {"binaries", {manifest.binaries.string()}},
                                {"password", {manifest.password.reveal()}},
                                {"durable", {manifest.durable}},
+                               {"synchronous", {manifest.synchronous}},
                                {"settings", {std::move(settings)}},
                                {"servers", {std::move(servers)}}}});
 }
@@ -64,6 +65,12 @@ Result<Manifest> parse_manifest(std::string_view text) {
   out.binaries = *binaries;
   out.password = Secret(*password);
   out.durable = *durable;
+  // Not in the manifests of before there was such a thing.
+  if (const auto& members = std::get<Json::Object>(json->value); members.contains("synchronous")) {
+    const auto* synchronous = json->member<bool>("synchronous");
+    if (synchronous == nullptr) return broken("synchronous is neither true nor false");
+    out.synchronous = *synchronous;
+  }
   for (const auto& [key, value] : *settings) {
     const auto* setting = std::get_if<std::string>(&value.value);
     if (setting == nullptr) return broken("a setting is not a string");

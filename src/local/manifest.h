@@ -20,6 +20,7 @@ struct Manifest {
   std::filesystem::path binaries;
   Secret password;
   bool durable = true;
+  bool synchronous = false;
   std::map<std::string, std::string> settings;
   std::vector<ServerFacts> servers;
 };

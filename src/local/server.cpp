@@ -59,6 +59,8 @@ std::string conninfo_value(std::string_view value) {
   return out + "'";
 }
 
+constexpr std::string_view kUpstreamFile = "upstream";
+
 long physical_memory_mb() {
   return ::sysconf(_SC_PHYS_PAGES) / 1024 * ::sysconf(_SC_PAGE_SIZE) / 1024;
 }
@@ -112,12 +114,17 @@ std::string_view name_of(Role role) {
   return "primary";
 }
 
+std::optional<std::string> recorded_upstream(const fs::path& server_directory) {
+  return read_file(server_directory / kUpstreamFile);
+}
+
 Server::Server(std::shared_ptr<const ServerContext> context, ServerFacts facts, fs::path directory,
-               std::optional<ServerFacts> upstream)
+               std::optional<ServerFacts> upstream, std::vector<std::string> synchronous_standbys)
     : context_(std::move(context)),
       facts_(std::move(facts)),
       directory_(std::move(directory)),
-      upstream_(std::move(upstream)) {}
+      upstream_(std::move(upstream)),
+      synchronous_standbys_(std::move(synchronous_standbys)) {}
 
 std::string Server::url(std::string_view database) const {
   return fmt::format("postgresql://{}@/{}?host={}&port={}", kSuperuser, percent_encoded(database),
@@ -160,6 +167,21 @@ std::string Server::cluster_name() const {
   // another state directory. PostgreSQL allows 63 characters.
   const auto place = fs::hash_value(directory_);
   return fmt::format("{}-{}-{:08x}", context_->cluster, facts_.name, place & 0xffffffffU);
+}
+
+std::string Server::slot_name() const {
+  std::string slot = facts_.name;
+  std::replace(slot.begin(), slot.end(), '-', '_');
+  return slot;
+}
+
+std::string Server::synchronous_standby_names() const {
+  if (synchronous_standbys_.empty()) return {};
+  std::string names;
+  for (const auto& name : synchronous_standbys_) {
+    names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
+  }
+  return fmt::format("ANY 1 ({})", names);
 }
 
 std::optional<pid_t> Server::pid() const {
@@ -232,11 +254,11 @@ std::string Server::configuration() const {
     set("primary_conninfo", fmt::format("user={} host={} port={} application_name={}", kSuperuser,
                                         conninfo_value(upstream_->socket_directory.string()),
                                         upstream_->port, conninfo_value(facts_.name)));
-    std::string slot = facts_.name;
-    std::replace(slot.begin(), slot.end(), '-', '_');
-    set("primary_slot_name", slot);
+    set("primary_slot_name", slot_name());
     set("recovery_target_timeline", "latest");
   }
+
+  set("synchronous_standby_names", synchronous_standby_names());
 
   set("max_connections", "200");
   set("shared_buffers", fmt::format("{}MB", durable ? std::clamp(memory / 8, 128L, 2'048L) : 128L));
@@ -310,8 +332,7 @@ Result<void> Server::make() {
   const auto& binaries = context_->binaries;
   Command command;
   if (upstream_) {
-    std::string slot = facts_.name;
-    std::replace(slot.begin(), slot.end(), '-', '_');
+    const auto slot = slot_name();
     Server primary(context_, *upstream_, directory_.parent_path() / upstream_->name);
     // A slot of that name is a leftover of a run that was killed here: the directory was half made,
     // so nothing follows it.
@@ -543,6 +564,102 @@ Result<void> Server::promote() {
       "-t",
       fmt::to_string(std::chrono::ceil<std::chrono::seconds>(context_->timeout).count())};
   return run_maker(command, "the promotion");
+}
+
+Result<void> Server::check_upstream(const Server& upstream) const {
+  if (upstream.directory_.parent_path() == directory_.parent_path() &&
+      upstream.directory_ != directory_) {
+    return {};
+  }
+  return Error{.code = ErrorCode::kBadInput,
+               .message = fmt::format("{} cannot follow {}", directory_.string(),
+                                      upstream.directory_.string()),
+               .hint = "name another server of the same cluster",
+               .node = fmt::format("{}/{}", context_->cluster, facts_.name)};
+}
+
+Result<void> Server::record_upstream(const Server& upstream) {
+  if (auto done = write_own_file(directory_ / kUpstreamFile, upstream.name()); !done) {
+    return done.error();
+  }
+  upstream_ = upstream.facts_;
+  return {};
+}
+
+Result<void> Server::reload() const {
+  const auto postmaster = pid();
+  if (!postmaster) return {};
+  if (auto done = write_own_file(data_directory() / "lyceum.conf", configuration()); !done) {
+    return done.error();
+  }
+  ::kill(*postmaster, SIGHUP);
+  return {};
+}
+
+Result<void> Server::follow(const Server& upstream) {
+  if (auto checked = check_upstream(upstream); !checked) return checked.error();
+  // Nothing is thrown away for a server that is not there to be copied.
+  if (auto answer = upstream.query("select 1"); !answer) return answer.error();
+  if (auto stopped = stop(StopMode::kImmediate); !stopped) return stopped.error();
+  if (auto made = make_directories(); !made) return made.error();
+  // First of all: what is killed from here on is made as a replica by the next up.
+  if (auto done = record_upstream(upstream); !done) return done.error();
+  synchronous_standbys_.clear();
+  release_shared_memory(data_directory());
+  const auto draft = directory_ / "data.making";
+  if (auto removed = remove_tree(draft); !removed) return removed.error();
+  // As a draft it is never taken for a complete server, however far its removal comes.
+  std::error_code error;
+  fs::rename(data_directory(), draft, error);
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return system_error("cannot rename " + data_directory().string(), error.value());
+  }
+  if (auto made = make(); !made) return made.error();
+  return start();
+}
+
+Result<void> Server::set_upstream(const Server& upstream) {
+  if (auto checked = check_upstream(upstream); !checked) return checked.error();
+  if (!is_replica()) {
+    return Error{.code = ErrorCode::kBadInput,
+                 .message = fmt::format("{} is no replica", facts_.name),
+                 .hint = "follow() makes it one",
+                 .node = fmt::format("{}/{}", context_->cluster, facts_.name)};
+  }
+  auto ready = upstream.query(
+      fmt::format("select pg_create_physical_replication_slot('{0}', true) "
+                  "where not exists (select from pg_replication_slots where slot_name = '{0}')",
+                  slot_name()));
+  if (!ready) return ready.error();
+  if (auto done = record_upstream(upstream); !done) return done.error();
+  return reload();
+}
+
+Result<void> Server::set_synchronous_standbys(std::vector<std::string> names) {
+  synchronous_standbys_ = std::move(names);
+  const auto wanted = synchronous_standby_names() + "\n";
+  if (!is_running()) return {};
+  auto present = query("show synchronous_standby_names");
+  if (!present) return present.error();
+  if (*present == wanted) return {};
+  if (auto done = reload(); !done) return done.error();
+  const auto deadline = steady_clock::now() + context_->timeout;
+  while (*present != wanted) {
+    if (steady_clock::now() > deadline) {
+      return Error{.code = ErrorCode::kTimeout,
+                   .message = fmt::format("{} did not take its new configuration within {} ms",
+                                          facts_.name, context_->timeout.count()),
+                   .hint = fmt::format("see {}", log_path().string()),
+                   .node = fmt::format("{}/{}", context_->cluster, facts_.name)};
+    }
+    std::this_thread::sleep_for(milliseconds(2));
+    present = query("show synchronous_standby_names");
+    if (!present) return present.error();
+  }
+  // It is the checkpointer that has commits wait. Once it has answered a request that came after
+  // the reload, it has read the configuration too.
+  if (auto done = query("checkpoint"); !done) return done.error();
+  return {};
 }
 
 Result<void> Server::pause() {

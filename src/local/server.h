@@ -51,13 +51,19 @@ struct ServerFacts {
   std::filesystem::path socket_directory;
 };
 
+// The name of the server that the one in that directory was told to follow by Server::follow() or
+// set_upstream(); nothing where it never was. What stands there is the servers' account's word.
+[[nodiscard]] std::optional<std::string> recorded_upstream(
+    const std::filesystem::path& server_directory);
+
 // One PostgreSQL server: its processes and its files. Control is by signals and files, so it works
 // on a server that answers no query. One thread at a time may use an object; objects of different
 // servers are independent.
 class Server {
  public:
   Server(std::shared_ptr<const ServerContext> context, ServerFacts facts,
-         std::filesystem::path directory, std::optional<ServerFacts> upstream = std::nullopt);
+         std::filesystem::path directory, std::optional<ServerFacts> upstream = std::nullopt,
+         std::vector<std::string> synchronous_standbys = {});
 
   [[nodiscard]] const std::string& name() const { return facts_.name; }
   [[nodiscard]] Role role() const { return facts_.role; }
@@ -65,6 +71,11 @@ class Server {
   [[nodiscard]] int port() const { return facts_.port; }
   [[nodiscard]] const std::filesystem::path& socket_directory() const {
     return facts_.socket_directory;
+  }
+  // The server that it follows, or would as a replica; nothing for one that never did.
+  [[nodiscard]] const std::optional<ServerFacts>& upstream() const { return upstream_; }
+  [[nodiscard]] const std::vector<std::string>& synchronous_standbys() const {
+    return synchronous_standbys_;
   }
   [[nodiscard]] std::filesystem::path data_directory() const { return directory_ / "data"; }
   [[nodiscard]] std::filesystem::path log_path() const { return directory_ / "log"; }
@@ -110,6 +121,22 @@ class Server {
   [[nodiscard]] Result<void> kill_9();
   // Ends a replica's recovery; it accepts writes when this returns.
   [[nodiscard]] Result<void> promote();
+  // Makes the server, whatever it was and did, a replica of that running server of its cluster:
+  // stops it, throws its data away, takes a base backup over a replication slot of its own, and
+  // starts it. A later up keeps to it. Error (kBadInput): the other is this one, or of another
+  // cluster. Where the base backup fails nothing is left to start; follow() again mends that.
+  [[nodiscard]] Result<void> follow(const Server& upstream);
+  // Has a replica follow another running server of its cluster from now on (from its next start on
+  // where it does not run) and keeps its data. Makes its slot there if that is missing; the slot at
+  // the one before stays. Returns before it streams, which it never will where it is ahead of the
+  // other, or the other has removed log that it still needs: then follow() is the way. A later up
+  // keeps to it. Error (kBadInput): as above, or it is no replica.
+  [[nodiscard]] Result<void> set_upstream(const Server& upstream);
+  // Has commits wait until any one of these replicas, given by name, has stored them; with no name
+  // commits wait for nobody. Until one of them streams every commit hangs. In force when it
+  // returns, and at each start of this object; Cluster gives it to the primary of a synchronous
+  // cluster, and to no other server.
+  [[nodiscard]] Result<void> set_synchronous_standbys(std::vector<std::string> names);
   // SIGSTOP and SIGCONT to all processes: a server that hangs. Connections to a paused server are
   // accepted by the kernel and never answered. It can still be stopped by any of the above.
   [[nodiscard]] Result<void> pause();
@@ -126,6 +153,11 @@ class Server {
  private:
   [[nodiscard]] std::string cluster_name() const;
   [[nodiscard]] std::string configuration() const;
+  [[nodiscard]] std::string slot_name() const;
+  [[nodiscard]] std::string synchronous_standby_names() const;
+  [[nodiscard]] Result<void> check_upstream(const Server& upstream) const;
+  [[nodiscard]] Result<void> record_upstream(const Server& upstream);
+  [[nodiscard]] Result<void> reload() const;
   [[nodiscard]] Result<void> make_directories() const;
   [[nodiscard]] Result<void> write_own_file(const std::filesystem::path& path,
                                             std::string_view text) const;
@@ -140,6 +172,7 @@ class Server {
   ServerFacts facts_;
   std::filesystem::path directory_;
   std::optional<ServerFacts> upstream_;
+  std::vector<std::string> synchronous_standbys_;
   bool port_was_taken_ = false;
 };
 

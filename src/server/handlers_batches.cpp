@@ -40,6 +40,14 @@ std::string payload_of(Fields& row) {
   return "{}";
 }
 
+Result<Response> answer(const Result<learning::Recorded>& outcome) {
+  if (outcome.has_error()) return outcome.error();
+  Response response;
+  response.body =
+      fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
+  return response;
+}
+
 }  // namespace
 
 std::optional<Error> check_writer(const Principal& principal, const Uuid& learner) {
@@ -85,11 +93,7 @@ awaitable<Result<Response>> post_sessions(Call& call) {
       });
   if (sessions.has_error()) co_return sessions.error();
   const auto outcome = co_await learning::record_sessions(call.scope(), std::move(*sessions));
-  if (outcome.has_error()) co_return outcome.error();
-  Response response;
-  response.body =
-      fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
-  co_return response;
+  co_return answer(outcome);
 }
 
 awaitable<Result<Response>> post_events(Call& call) {
@@ -104,11 +108,7 @@ awaitable<Result<Response>> post_events(Call& call) {
       });
   if (events.has_error()) co_return events.error();
   const auto outcome = co_await learning::record_events(call.scope(), std::move(*events));
-  if (outcome.has_error()) co_return outcome.error();
-  Response response;
-  response.body =
-      fmt::format(R"({{"received":{},"written":{}}})", outcome->received, outcome->written);
-  co_return response;
+  co_return answer(outcome);
 }
 
 }  // namespace lyceum::server

@@ -37,8 +37,9 @@ Result<std::string> read_file(const std::string& path) {
 }  // namespace
 
 Result<std::shared_ptr<KeySource>> KeySource::open(std::string path, const Clock& clock,
-                                                   std::string pem_key_id) {
-  std::shared_ptr<KeySource> out(new KeySource(std::move(path), clock, std::move(pem_key_id)));
+                                                   std::string pem_key_id, OnFailure on_failure) {
+  std::shared_ptr<KeySource> out(
+      new KeySource(std::move(path), clock, std::move(pem_key_id), std::move(on_failure)));
   if (auto read = out->reload(); read.has_error()) return read.error();
   return out;
 }
@@ -54,7 +55,7 @@ Result<void> KeySource::reload() {
 }
 
 bool KeySource::refetch(const std::string& key_id) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   // Another thread may have read them since the caller looked.
   if (keys_->find(key_id) != nullptr) return true;
   if (asked_.contains(key_id)) return false;
@@ -68,17 +69,18 @@ bool KeySource::refetch(const std::string& key_id) {
   }
   asked_.insert(key_id);
   asked_order_.push_back(key_id);
-  return read().has_value() && keys_->find(key_id) != nullptr;
-}
-
-std::optional<Error> KeySource::last_failure() const {
-  const std::lock_guard lock(mutex_);
-  return last_failure_;
+  const auto failure_before = last_failure_;
+  const auto done = read();
+  if (done.has_value()) return keys_->find(key_id) != nullptr;
+  const bool is_news = last_failure_ != failure_before;
+  lock.unlock();
+  if (is_news && on_failure_) on_failure_(done.error());
+  return false;
 }
 
 Result<void> KeySource::read() {
   const auto fail = [&](Error error) -> Result<void> {
-    last_failure_ = error;
+    last_failure_ = error.message;
     return error;
   };
   const auto text = read_file(path_);
@@ -98,7 +100,7 @@ Result<void> KeySource::read() {
     asked_order_.clear();
     version_.fetch_add(1, std::memory_order_release);
   }
-  last_failure_.reset();
+  last_failure_.clear();
   return {};
 }
 

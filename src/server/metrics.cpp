@@ -130,7 +130,11 @@ void add_pools(Exposition& out, const std::vector<WorkerFigures>& workers) {
     return total;
   };
   const auto pool = [&](auto member) {
-    return sum([member](const WorkerFigures& worker) { return worker.pool.*member; });
+    return sum([member](const WorkerFigures& worker) {
+      double of_all = 0;
+      for (const auto& node : worker.cluster.nodes) of_all += static_cast<double>(node.*member);
+      return of_all;
+    });
   };
   using Figures = pool::Figures;
   out.gauge("lyceum_pool_connections", "Open connections", pool(&Figures::open));
@@ -163,6 +167,84 @@ void add_pools(Exposition& out, const std::vector<WorkerFigures>& workers) {
             sum([](const WorkerFigures& worker) { return worker.waiting; }));
 }
 
+void add_routes(Exposition& out, const std::vector<WorkerFigures>& workers) {
+  const auto sum = [&](auto read) {
+    double total = 0;
+    for (const auto& worker : workers) total += static_cast<double>(read(worker.cluster));
+    return total;
+  };
+  using Figures = cluster::Figures;
+  auto& routes =
+      out.family("lyceum_routes_total", "Requests by where they went and why", MetricType::Counter);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(cluster::Reason::kCount); ++i) {
+    const auto reason = static_cast<cluster::Reason>(i);
+    Exposition::add(routes, {{"reason", std::string(name_of(reason))}},
+                    sum([reason](const Figures& figures) { return figures.routed(reason); }));
+  }
+  out.counter("lyceum_routes_moved_total", "Requests sent again after a node failed them",
+              sum([](const Figures& figures) { return figures.moved; }));
+  out.counter("lyceum_routes_out_of_budget_total", "And that were not, because too many failed",
+              sum([](const Figures& figures) { return figures.out_of_budget; }));
+  out.counter("lyceum_routes_waited_behind_total",
+              "Reads that waited for a replica to come as far as their bookmark",
+              sum([](const Figures& figures) { return figures.waited_behind; }));
+  out.counter("lyceum_routes_waited_primary_total", "Requests that waited for a primary",
+              sum([](const Figures& figures) { return figures.waited_primary; }));
+  out.counter("lyceum_routes_no_primary_total", "And that did so in vain",
+              sum([](const Figures& figures) { return figures.no_primary; }));
+  out.counter("lyceum_routes_share_used_up_total",
+              "Reads that found the primary's share for reads in use",
+              sum([](const Figures& figures) { return figures.share_used_up; }));
+}
+
+void add_nodes(Exposition& out, const cluster::Topology& topology) {
+  out.gauge("lyceum_cluster_alarm", "Whether nobody may take writes though somebody would",
+            topology.alarm.empty() ? 0 : 1);
+  auto& up = out.family("lyceum_node_info", "A server as it is now", MetricType::Gauge);
+  for (const auto& node : topology.nodes) {
+    Exposition::add(up,
+                    {{"node", node.name},
+                     {"role", std::string(name_of(node.role))},
+                     {"standing", std::string(name_of(node.standing))}},
+                    1);
+  }
+  const auto each = [&](const char* name, const char* help, auto read) {
+    auto& family = out.family(name, help, MetricType::Gauge);
+    for (const auto& node : topology.nodes) {
+      if (const auto value = read(node)) Exposition::add(family, {{"node", node.name}}, *value);
+    }
+  };
+  using cluster::NodeState;
+  using Value = std::optional<double>;
+  const auto seconds = [](Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+  };
+  each("lyceum_node_serving", "Whether it is the primary, or a replica that may be read",
+       [](const NodeState& node) -> Value {
+         return node.standing == cluster::Standing::serving ? 1 : 0;
+       });
+  each("lyceum_node_timeline", "The timeline that it is on",
+       [](const NodeState& node) -> Value { return node.timeline; });
+  each("lyceum_node_lsn_bytes", "Written on a primary, replayed on a replica",
+       [](const NodeState& node) -> Value { return static_cast<double>(node.lsn); });
+  each("lyceum_node_lag_bytes", "What a replica has still to replay",
+       [](const NodeState& node) -> Value {
+         if (!node.lag_bytes) return std::nullopt;
+         return static_cast<double>(*node.lag_bytes);
+       });
+  each("lyceum_node_lag_seconds", "Since when the primary is further than the replica",
+       [&](const NodeState& node) -> Value {
+         if (!node.lag) return std::nullopt;
+         return seconds(*node.lag);
+       });
+  each("lyceum_node_latency_seconds", "Of the last probe that was answered",
+       [&](const NodeState& node) -> Value { return seconds(node.latency); });
+  each("lyceum_node_connections", "Sessions on the server, anybody's",
+       [](const NodeState& node) -> Value { return static_cast<double>(node.connections); });
+  each("lyceum_node_max_connections", "Sessions that it allows",
+       [](const NodeState& node) -> Value { return node.max_connections; });
+}
+
 void add_connections(Exposition& out, const std::vector<WorkerFigures>& workers) {
   const auto sum = [&](auto member) {
     double total = 0;
@@ -191,6 +273,8 @@ std::string metrics_text(const MetricsInput& input) {
   add_requests(out, input.requests);
   add_connections(out, input.workers);
   add_pools(out, input.workers);
+  add_routes(out, input.workers);
+  if (input.topology) add_nodes(out, *input.topology);
   add_statements(out, input.statistics);
   return out.text();
 }

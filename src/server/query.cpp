@@ -5,6 +5,8 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "base/percent.h"
+
 namespace lyceum::server {
 namespace {
 
@@ -13,30 +15,12 @@ Error bad(std::string_view name, std::string_view wanted) {
           .message = fmt::format("the parameter '{}' is no {}", name, wanted)};
 }
 
-std::optional<unsigned> hex_digit(char digit) {
-  if (digit >= '0' && digit <= '9') return static_cast<unsigned>(digit - '0');
-  if (digit >= 'a' && digit <= 'f') return static_cast<unsigned>(digit - 'a' + 10);
-  if (digit >= 'A' && digit <= 'F') return static_cast<unsigned>(digit - 'A' + 10);
-  return std::nullopt;
-}
-
-// Undoes percent-encoding, with + for a space as forms have it; nothing where an escape is broken.
-// By hand: Boost.URL 1.81 gives wrong parameters after one that holds a comma or a plus.
+// With + for a space, as forms have it; nothing where an escape is broken. By hand: Boost.URL 1.81
+// gives wrong parameters after one that holds a comma or a plus.
 std::optional<std::string> decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i] == '+' ? ' ' : text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto high = hex_digit(text[i + 1]);
-    const auto low = hex_digit(text[i + 2]);
-    if (!high || !low) return std::nullopt;
-    out += static_cast<char>(*high * 16 + *low);
-    i += 2;
-  }
-  return out;
+  std::string spaced(text);
+  std::ranges::replace(spaced, '+', ' ');
+  return percent_decode(spaced);
 }
 
 // All of the text as a number of this many digits; nothing otherwise.

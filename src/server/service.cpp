@@ -10,7 +10,8 @@
 #include <iterator>
 #include <signal.h>
 
-#include "learning/health.h"
+#include "learning/scope.h"
+#include "pool/pool.h"
 #include "server/metrics.h"
 #include "server/notify.h"
 #include "server/problem.h"
@@ -22,8 +23,7 @@ using asio::awaitable;
 
 namespace {
 
-constexpr auto kProbeEvery = std::chrono::seconds(1);
-constexpr auto kProbeLimit = std::chrono::seconds(2);
+constexpr auto kCheckLimit = std::chrono::seconds(5);  // of the database, at start
 // The admin API's own requests are few and small.
 constexpr HttpLimits kAdminLimits{.connections = 256};
 constexpr std::size_t kAdminBody = 0;
@@ -102,25 +102,27 @@ Result<void> Service::start() {
   bookmarks_ = std::make_unique<Bookmarks>(std::move(*key));
   std::shared_ptr<KeySource> keys;
   if (!configuration.auth.keys_file.empty()) {
-    auto opened = KeySource::open(configuration.auth.keys_file, clock_);
+    auto opened = KeySource::open(
+        configuration.auth.keys_file, clock_, {},
+        [&log = log_](const Error& error) { log.error("keys not read again", error); });
     if (opened.has_error()) return opened.error();
     keys = std::move(*opened);
   }
+  auto probes = cluster::prober_options(cluster_options(configuration, options_.nodes));
+  probes.on_event = [this](const std::string& node, const std::string& event) {
+    log_.info("cluster", {{"node", node}, {"what", event}});
+  };
+  prober_ = std::make_unique<cluster::Prober>(io_.get_executor(), std::move(probes));
+  prober_->start();
   shared_ = std::make_unique<Shared>(Shared{.configuration = configuration,
-                                            .target = options_.target,
+                                            .nodes = options_.nodes,
                                             .log = log_,
                                             .clock = clock_,
                                             .keys = std::move(keys),
                                             .rates = rates_,
                                             .bookmarks = *bookmarks_,
-                                            .statistics = statistics_});
-  auto limits = limits_of(configuration, 1);
-  limits.connection_limit = limits.lanes = 1;
-  probe_ = std::make_unique<pool::Pool>(
-      io_.get_executor(),
-      pool::Options{
-          .target = options_.target, .application_name = "lyceum probe", .limits = limits});
-
+                                            .statistics = statistics_,
+                                            .prober = prober_.get()});
   std::optional<Result<void>> checked;
   asio::co_spawn(io_, check_database(), [&](std::exception_ptr thrown, Result<void> result) {
     if (thrown) std::rethrow_exception(thrown);
@@ -136,20 +138,37 @@ Result<void> Service::start() {
 }
 
 awaitable<Result<void>> Service::check_database() {
-  const auto deadline = std::chrono::steady_clock::now() + kProbeLimit;
-  const auto health = co_await learning::health(*probe_, deadline);
-  database_ready_ = health.healthy;
-  if (!health.error) co_return co_await learning::check_isolation(*probe_);
-  if (is_refusal(*health.error)) co_return *health.error;
-  log_.warning("database does not answer", *health.error);
+  const auto deadline = std::chrono::steady_clock::now() + kCheckLimit;
+  (void)co_await prober_->first();
+  std::optional<Error> silent;
+  for (const auto& node : options_.nodes) {
+    pool::Pool pool(io_.get_executor(), {.target = node,
+                                         .application_name = "lyceum check",
+                                         .limits = {.connection_limit = 1, .impatient = true}});
+    auto answered = co_await pool.lease(Access::read, {.deadline = deadline});
+    Result<void> checked;
+    if (answered.has_error()) {
+      checked = answered.error();
+    } else {
+      answered->release();
+      checked = co_await learning::check_isolation(pool);
+    }
+    (void)co_await pool.shutdown(std::chrono::seconds(1));
+    if (checked.has_value()) continue;
+    const auto& error = checked.error();
+    if (error.code == ErrorCode::kConfiguration || is_refusal(error)) co_return error;
+    log_.warning("database does not answer", error);
+  }
   co_return Result<void>{};
+}
+
+bool Service::ready() const {
+  return !draining_ && prober_->topology()->writable();
 }
 
 bool Service::run() {
   for (auto& worker : workers_) worker->start();
   admin_->start();
-  watching_ = true;
-  asio::co_spawn(io_, watch_database(), [this](auto) { watching_ = false; });
   bool clean = false;
   asio::co_spawn(
       io_,
@@ -204,26 +223,6 @@ void Service::reload() {
   notify_manager(options_.notify_socket, "READY=1");
 }
 
-awaitable<void> Service::watch_database() {
-  while (!draining_) {
-    const auto health =
-        co_await learning::health(*probe_, std::chrono::steady_clock::now() + kProbeLimit);
-    if (health.healthy != database_ready_) {
-      if (health.healthy) {
-        log_.info("database takes writes");
-      } else if (health.error) {
-        log_.warning("database does not answer", *health.error);
-      } else {
-        log_.warning("database takes no writes");
-      }
-    }
-    database_ready_ = health.healthy;
-    boost::system::error_code ignored;
-    probe_timer_.expires_after(kProbeEvery);
-    co_await probe_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  }
-}
-
 awaitable<bool> Service::drain(SteadyTime deadline) {
   // All at once: each takes as long as its slowest request.
   std::size_t left = workers_.size();
@@ -242,19 +241,15 @@ awaitable<bool> Service::drain(SteadyTime deadline) {
   };
   while (left > 0) co_await pause();
   // The admin API answers to the end: whoever asks sees that this is not ready.
-  probe_timer_.cancel();
   (void)co_await admin_->drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
-  while (watching_) {
-    probe_timer_.cancel();
-    co_await pause();
-  }
-  (void)co_await probe_->shutdown(std::chrono::seconds(1));
+  prober_->stop();
   co_return clean;
 }
 
 awaitable<std::string> Service::metrics() {
   MetricsInput input{.statistics = statistics_,
-                     .ready = database_ready_ && !draining_,
+                     .ready = ready(),
+                     .topology = prober_->topology(),
                      .version = options_.version};
   for (auto& worker : workers_) {
     input.workers.push_back(co_await worker->figures());
@@ -270,7 +265,7 @@ awaitable<Response> Service::serve_admin(const Request& request) {
   if (request.path == "/live") co_return plain(200, "live\n");
   if (request.path == "/ready") {
     if (draining_) co_return plain(503, "draining\n");
-    co_return database_ready_ ? plain(200, "ready\n") : plain(503, "no primary\n");
+    co_return ready() ? plain(200, "ready\n") : plain(503, "no primary\n");
   }
   if (request.path == "/metrics" && !draining_) {
     try {

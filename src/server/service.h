@@ -15,7 +15,7 @@ namespace lyceum::server {
 
 struct ServiceOptions {
   Configuration configuration;
-  pg::Target target;
+  std::vector<pg::Target> nodes;  // of the cluster, in any order
   // Reads the configuration again, upon SIGHUP: what can change while running is taken from it.
   std::function<Result<Configuration>()> reload;
   std::string version;
@@ -23,7 +23,7 @@ struct ServiceOptions {
 };
 
 // `lyceum serve`: workers for the data API, and on the caller's thread the admin API, signals, and
-// the look at the database that /ready answers with.
+// the probes of the servers, by which /ready answers and the workers route.
 //
 // SIGTERM or SIGINT: not ready any more; takes no new connections, answers what has been sent,
 // closes everything, at most for server.drain_timeout. A second one ends it at once. SIGHUP: reads
@@ -48,7 +48,7 @@ class Service {
 
  private:
   boost::asio::awaitable<Result<void>> check_database();
-  boost::asio::awaitable<void> watch_database();
+  [[nodiscard]] bool ready() const;
   boost::asio::awaitable<void> watch_signals();
   boost::asio::awaitable<bool> drain(SteadyTime deadline);
   boost::asio::awaitable<Response> serve_admin(const Request& request);
@@ -64,14 +64,11 @@ class Service {
   RateLimiter rates_;
   std::unique_ptr<Bookmarks> bookmarks_;
   std::unique_ptr<Shared> shared_;
-  std::unique_ptr<pool::Pool> probe_;  // one connection, to see whether the database answers
+  std::unique_ptr<cluster::Prober> prober_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listener> admin_;
   boost::asio::signal_set signals_{io_};
-  boost::asio::steady_timer probe_timer_{io_};
-  bool database_ready_ = false;
   bool draining_ = false;
-  bool watching_ = false;
 };
 
 }  // namespace lyceum::server

@@ -16,12 +16,19 @@ using asio::awaitable;
 
 namespace {
 
+cluster::Cluster make_cluster(boost::asio::any_io_executor executor, const Shared& shared,
+                              pool::Options pool) {
+  auto options = cluster_options(shared.configuration, shared.nodes);
+  options.pool = std::move(pool);
+  if (shared.prober == nullptr) return {executor, std::move(options)};
+  return {executor, std::move(options), *shared.prober};
+}
+
 pool::Options pool_options(const Shared& shared, int shares, StatementRecorder& recorder) {
   const auto& statistics = shared.configuration.statistics;
   const SlowLogOptions slow{.threshold = statistics.slow_threshold,
                             .log_parameters = statistics.log_parameters};
-  return {.target = learning::tuned(shared.target),
-          .application_name = "lyceum serve",
+  return {.application_name = "lyceum serve",
           .limits = limits_of(shared.configuration, shares),
           .on_finished =
               [&recorder, slow, &log = shared.log](const FinishedStatement& call,
@@ -94,15 +101,33 @@ pool::Limits limits_of(const Configuration& configuration, int shares) {
           .slow_statement_lease = pool.slow_statement_lease};
 }
 
+cluster::ClusterOptions cluster_options(const Configuration& configuration,
+                                        const std::vector<pg::Target>& nodes) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const auto& settings = configuration.cluster;
+  cluster::ClusterOptions out{
+      .router = {.balance = settings.balance, .read_primary = settings.read_primary},
+      .bookmark_wait = settings.bookmark_wait,
+      .primary_wait = settings.primary_wait,
+      .primary_read_share = settings.primary_read_share,
+      .retry_budget = settings.retry_budget,
+      .probe_interval = settings.probe_interval,
+      .probe_timeout = settings.probe_timeout,
+      .tracker = {.max_lag = settings.max_lag,
+                  .max_lag_bytes = static_cast<std::uint64_t>(settings.max_lag_mib) * kMiB}};
+  for (const auto& node : nodes) out.nodes.push_back(learning::tuned(node));
+  return out;
+}
+
 Worker::Worker(const Shared& shared, int shares)
     : work_(asio::make_work_guard(io_)),
       recorder_(shared.statistics.add_recorder()),
-      pool_(io_.get_executor(), pool_options(shared, shares, recorder_)),
+      cluster_(make_cluster(io_.get_executor(), shared, pool_options(shared, shares, recorder_))),
       authenticator_(shared.keys, authenticator_options(shared.configuration.auth), shared.clock),
-      api_({.database = pool_,
+      api_({.database = cluster_,
             .authenticate =
                 [this](std::string_view authorization, SteadyTime deadline) {
-                  return authenticator_.authenticate(authorization, pool_, deadline);
+                  return authenticator_.authenticate(authorization, cluster_, deadline);
                 },
             .rates = shared.rates,
             .bookmarks = shared.bookmarks,
@@ -146,7 +171,7 @@ awaitable<bool> Worker::drain(SteadyTime deadline) {
       [this, deadline]() -> awaitable<bool> {
         const bool answered = co_await listener_->drain(deadline);
         const auto left = deadline - std::chrono::steady_clock::now();
-        const bool done = co_await pool_.shutdown(std::max(left, Duration(0)));
+        const bool done = co_await cluster_.shutdown(std::max(left, Duration(0)));
         co_return answered&& done;
       },
       asio::use_awaitable);
@@ -156,7 +181,7 @@ awaitable<WorkerFigures> Worker::figures() {
   co_return co_await asio::co_spawn(
       io_,
       [this]() -> awaitable<WorkerFigures> {
-        co_return WorkerFigures{.pool = pool_.figures(),
+        co_return WorkerFigures{.cluster = cluster_.figures(),
                                 .connections = listener_->figures(),
                                 .in_flight = api_.admission().in_flight(),
                                 .waiting = api_.admission().waiting()};

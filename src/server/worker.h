@@ -9,8 +9,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/statement_statistics.h"
-#include "pg/target.h"
-#include "pool/pool.h"
+#include "cluster/cluster.h"
 #include "server/api.h"
 #include "server/authenticator.h"
 #include "server/listener.h"
@@ -20,17 +19,18 @@ namespace lyceum::server {
 // What all workers share. Everything in it may be used by several threads at once.
 struct Shared {
   const Configuration& configuration;
-  const pg::Target& target;
+  const std::vector<pg::Target>& nodes;
   Log& log;
   const Clock& clock;
   std::shared_ptr<KeySource> keys;  // null: tokens are not taken
   RateLimiter& rates;
   const Bookmarks& bookmarks;
   StatementStatistics& statistics;
+  cluster::Prober* prober = nullptr;  // of the nodes; null: each worker asks them itself
 };
 
 struct WorkerFigures {
-  pool::Figures pool;
+  cluster::Figures cluster;
   ListenerFigures connections;
   std::size_t in_flight = 0;  // requests at work
   std::size_t waiting = 0;    // requests that wait for their tenant's turn
@@ -66,7 +66,7 @@ class Worker {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   StatementRecorder& recorder_;
-  pool::Pool pool_;
+  cluster::Cluster cluster_;
   Authenticator authenticator_;
   Api api_;
   std::unique_ptr<Listener> listener_;
@@ -75,5 +75,9 @@ class Worker {
 
 // The pool's limits as the configuration has them, for one of so many pools to the same server.
 [[nodiscard]] pool::Limits limits_of(const Configuration& configuration, int shares);
+
+// How the cluster is routed over, as the configuration has it: all but the pools' own options.
+[[nodiscard]] cluster::ClusterOptions cluster_options(const Configuration& configuration,
+                                                      const std::vector<pg::Target>& nodes);
 
 }  // namespace lyceum::server

@@ -219,6 +219,74 @@ TEST(Config, ErrorsNameKeyValueAndPlace) {
   EXPECT_THAT(problem(flags), HasSubstr("--lanes"));
 }
 
+TEST(Config, AClusterHasItsSettings) {
+  const auto defaults = loaded({}).values.cluster;
+  EXPECT_EQ(defaults.probe_interval, 1s);
+  EXPECT_EQ(defaults.probe_timeout, 1s);
+  EXPECT_EQ(defaults.max_lag, 10s);
+  EXPECT_EQ(defaults.max_lag_mib, 0);
+  EXPECT_EQ(defaults.bookmark_wait, 100ms);
+  EXPECT_EQ(defaults.primary_wait, 5s);
+  EXPECT_EQ(defaults.balance, Balance::least_loaded);
+  EXPECT_FALSE(defaults.read_primary);
+  EXPECT_DOUBLE_EQ(defaults.primary_read_share, 0.5);
+  EXPECT_DOUBLE_EQ(defaults.retry_budget, 0.2);
+
+  auto sources = file(R"([cluster]
+probe_interval = "250ms"
+probe_timeout = "2s"
+max_lag = "0"
+max_lag_mib = 64
+bookmark_wait = "0"
+balance = "least_loaded"
+read_primary = true
+primary_read_share = "75%"
+)");
+  sources.environment = {{"LYCEUM_CLUSTER_PRIMARY_WAIT", "0s"},
+                         {"LYCEUM_CLUSTER_BALANCE", "round_robin"},
+                         {"LYCEUM_CLUSTER_RETRY_BUDGET", "100%"}};
+  const auto configuration = loaded(sources);
+  const auto& cluster = configuration.values.cluster;
+  EXPECT_EQ(cluster.probe_interval, 250ms);
+  EXPECT_EQ(cluster.probe_timeout, 2s);
+  EXPECT_EQ(cluster.max_lag, 0s);
+  EXPECT_EQ(cluster.max_lag_mib, 64);
+  EXPECT_EQ(cluster.bookmark_wait, 0s);
+  EXPECT_EQ(cluster.primary_wait, 0s);
+  EXPECT_EQ(cluster.balance, Balance::round_robin);
+  EXPECT_TRUE(cluster.read_primary);
+  EXPECT_DOUBLE_EQ(cluster.primary_read_share, 0.75);
+  EXPECT_DOUBLE_EQ(cluster.retry_budget, 1);
+  EXPECT_EQ(row(configuration, "cluster.balance").value, "round_robin");
+  EXPECT_EQ(row(configuration, "cluster.balance").source, "LYCEUM_CLUSTER_BALANCE");
+  EXPECT_EQ(row(configuration, "cluster.max_lag").source, "lyceum.toml:4");
+}
+
+TEST(Config, AClustersSettingsKeepToTheirRanges) {
+  const std::map<std::string, std::vector<std::string>> refused{
+      {"PROBE_INTERVAL", {"0", "9ms", "61m", "1"}},
+      {"PROBE_TIMEOUT", {"9ms", "61s"}},
+      {"MAX_LAG", {"-1s", "25h"}},
+      {"MAX_LAG_MIB", {"-1", "1000001", "64MB"}},
+      {"BOOKMARK_WAIT", {"-1ms", "10001ms"}},
+      {"PRIMARY_WAIT", {"601s"}},
+      {"BALANCE", {"random", "LEAST_LOADED"}},
+      {"READ_PRIMARY", {"1"}},
+      {"PRIMARY_READ_SHARE", {"101%", "0.5", "-1%"}},
+      {"RETRY_BUDGET", {"101%", "0.2"}}};
+  for (const auto& [key, values] : refused) {
+    const auto variable = "LYCEUM_CLUSTER_" + key;
+    for (const auto& value : values) {
+      EXPECT_THAT(problem(environment({{variable, value}})),
+                  AllOf(HasSubstr('"' + value + '"'), HasSubstr(variable)));
+    }
+  }
+  EXPECT_THAT(problem(environment({{"LYCEUM_CLUSTER_BALANCE", "random"}})),
+              HasSubstr("least_loaded or round_robin"));
+  EXPECT_THAT(problem(environment({{"LYCEUM_CLUSTER_MAX_LAG_MIB", "-1"}})),
+              HasSubstr("1 to 1000000, or 0 for off"));
+}
+
 TEST(Config, VariablesOfScriptsAreLeftAlone) {
   loaded(environment({{"LYCEUM_DEMO_SCALE", "3"},
                       {"LYCEUM_TEST_ANYTHING", "x"},

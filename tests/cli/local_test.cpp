@@ -28,8 +28,8 @@ TEST(Local, UpStatusPsqlDownWithStableKeys) {
     return arguments;
   };
 
-  const auto up = run_lyceum(
-      with_place({"local", "up", "--fast", "--replicas", "1", "--shards", "1", "--json"}));
+  const auto up = run_lyceum(with_place(
+      {"local", "up", "--fast", "--replicas", "1", "--shards", "1", "--synchronous", "--json"}));
   ASSERT_EQ(up.exit_status, 0) << up.err;
   const auto document = json_of(up);
   EXPECT_EQ(keys_of(document), (Keys{"name", "directory", "primary", "replicas", "shards"}));
@@ -47,6 +47,9 @@ TEST(Local, UpStatusPsqlDownWithStableKeys) {
     EXPECT_EQ(testing::psql_value(url_at(server), "show port"),
               std::to_string(server.at("port").as_int64()));
   }
+
+  EXPECT_EQ(testing::psql_value(url_at(primary), "show synchronous_standby_names"),
+            "ANY 1 (\"replica-1\")");
 
   const auto status = run_lyceum(with_place({"local", "status", "--json"}));
   EXPECT_EQ(status.exit_status, 0) << status.err;

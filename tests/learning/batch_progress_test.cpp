@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
+#include <thread>
 
 #include "school.h"
+#include "support/open_transaction.h"
 
 namespace lyceum::learning {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 using Pair = std::pair<std::string, std::string>;
 struct Done {
@@ -192,6 +195,48 @@ TEST(BatchProgress, names_whom_it_does_not_know_and_writes_nothing) {
       EXPECT_FALSE(refused.error().may_have_taken_effect);
       for (const auto& id : strangers) EXPECT_THAT(refused.error().message, HasSubstr(id));
     }
+  });
+  EXPECT_EQ(stored(database, here.tenant), before);
+  EXPECT_EQ(database.value("select count(*) from idempotency_keys"), "0");
+}
+
+// Goes on when as many sessions of the application wait for a lock.
+void expect_waiting(const AppDatabase& database, const std::string& count) {
+  EXPECT_TRUE(lyceum::testing::eventually([&] {
+    return database.value(
+               "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+               "and usename = '" +
+               database.role() + "'") == count;
+  }));
+}
+
+// The batch has seen the learner and waits for who is removing them.
+TEST(BatchProgress, names_who_went_while_it_was_written) {
+  const AppDatabase database;
+  const auto here = place(database, 0, 12);
+  const auto going = uuid("5dbd1c1e-0000-4000-8000-000000000001");
+  database.change(
+      fmt::format("insert into users (tenant_id, id, email) values ('{}', '{}', 'going@x.example')",
+                  here.tenant, to_string(going)));
+  const auto before = stored(database, here.tenant);
+  std::vector<ProgressUpdate> batch(2, {.story_id = here.stories[0], .time_spent = 1});
+  batch[0].user_id = here.learners[0];
+  batch[1].user_id = going;
+  with_pool(database, [&](pool::Pool& pool) -> awaitable<void> {
+    lyceum::testing::OpenTransaction removal(
+        database.url(), "delete from users where id = '" + to_string(going) + "'");
+    std::jthread removing([&] {
+      expect_waiting(database, "1");
+      removal.commit();
+    });
+    const auto refused =
+        co_await batch_progress({.database = pool, .tenant = uuid(here.tenant)}, batch, "k");
+    EXPECT_TRUE(refused.has_error());
+    if (!refused.has_error()) co_return;
+    EXPECT_EQ(refused.error().code, ErrorCode::kNotFound) << refused.error().to_string();
+    EXPECT_THAT(refused.error().message, HasSubstr(to_string(going)));
+    EXPECT_THAT(refused.error().message, Not(HasSubstr(to_string(here.learners[0]))));
+    EXPECT_FALSE(refused.error().may_have_taken_effect);
   });
   EXPECT_EQ(stored(database, here.tenant), before);
   EXPECT_EQ(database.value("select count(*) from idempotency_keys"), "0");

@@ -8,7 +8,7 @@
 #include "learning/progress_summary.h"
 #include "learning/stories.h"
 #include "learning/vocabulary.h"
-#include "school.h"
+#include "side_by_side.h"
 
 namespace lyceum::learning {
 namespace {
@@ -132,22 +132,6 @@ std::vector<std::pair<std::string, Operation>> reads_of(const Ids& ids) {
   };
 }
 
-// Runs workers side by side until all have ended.
-awaitable<void> side_by_side(std::size_t workers,
-                             std::function<awaitable<void>(std::size_t)> work) {
-  const auto executor = co_await asio::this_coro::executor;
-  asio::steady_timer done(executor, std::chrono::steady_clock::time_point::max());
-  std::size_t left = workers;
-  for (std::size_t worker = 0; worker < workers; ++worker) {
-    asio::co_spawn(executor, work(worker), [&](std::exception_ptr problem) {
-      EXPECT_FALSE(problem);
-      if (--left == 0) done.cancel();
-    });
-  }
-  boost::system::error_code ignored;
-  co_await done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-}
-
 awaitable<void> expect_all_working(const Scope& scope, const Ids& ids) {
   for (const auto& [name, operation] : reads_of(ids)) {
     const auto error = co_await operation(scope);
@@ -170,13 +154,15 @@ TEST(Faults, killed_backends_do_not_fail_reads) {
         [&](pool::Pool& pool) -> awaitable<void> {
           auto harm = killer(database, killed, tally.done, 24);
           const auto until = std::chrono::steady_clock::now() + 500ms;
-          co_await side_by_side(8, [&](std::size_t) -> awaitable<void> {
+          const std::function<awaitable<void>(std::size_t)> work =
+              [&](std::size_t) -> awaitable<void> {
             while (std::chrono::steady_clock::now() < until || killed < 20) {
               tally.count(co_await operation({.database = pool,
                                               .tenant = ids.tenant,
                                               .deadline = std::chrono::steady_clock::now() + 20s}));
             }
-          });
+          };
+          co_await all_together(8, work);
           harm.end();
           co_await expect_all_working({.database = pool, .tenant = ids.tenant}, ids);
         },
@@ -265,14 +251,16 @@ TEST(Faults, killed_backends_lose_and_double_no_batch) {
         const std::atomic<int> any = 0;
         auto harm = killer(database, killed, any, 0);
         const auto until = std::chrono::steady_clock::now() + 2s;
-        co_await side_by_side(8, [&](std::size_t worker) -> awaitable<void> {
+        const std::function<awaitable<void>(std::size_t)> work =
+            [&](std::size_t worker) -> awaitable<void> {
           for (int i = 0; std::chrono::steady_clock::now() < until || killed < 40; ++i) {
             co_await batches.send({.database = pool,
                                    .tenant = ids.tenant,
                                    .deadline = std::chrono::steady_clock::now() + 20s},
                                   fmt::format("{} {}", worker, i));
           }
-        });
+        };
+        co_await all_together(8, work);
         harm.end();
         // What was cut off is rolled back by now, or was never to be.
         EXPECT_TRUE(lyceum::testing::eventually([&] {
@@ -307,7 +295,8 @@ TEST(Faults, a_server_restarted_under_load_loses_nothing_acknowledged) {
           over = true;
         });
         const auto operations = reads_of(ids);
-        co_await side_by_side(8, [&](std::size_t worker) -> awaitable<void> {
+        const std::function<awaitable<void>(std::size_t)> work =
+            [&](std::size_t worker) -> awaitable<void> {
           for (std::size_t i = 0; !over; ++i) {
             const Scope scope{.database = pool,
                               .tenant = ids.tenant,
@@ -315,7 +304,8 @@ TEST(Faults, a_server_restarted_under_load_loses_nothing_acknowledged) {
             co_await batches.send(scope, fmt::format("{} {}", worker, i));
             tally.count(co_await operations[i % operations.size()].second(scope));
           }
-        });
+        };
+        co_await all_together(8, work);
         harm.end();
         co_await expect_all_working({.database = pool, .tenant = ids.tenant}, ids);
         database.change("delete from idempotency_keys where key = 'at the end'");

@@ -208,14 +208,16 @@ TEST(LearnerDeletion, leaves_nothing_while_others_write) {
       }
       while (!deleted) {
         if (worker % 2 == 0) {
-          (void)co_await review_vocabulary(scope, who.learner, {{word, 3, {}}});
+          const auto outcome = co_await review_vocabulary(scope, who.learner, {{word, 3, {}}});
+          if (outcome.has_error()) expect_code(outcome, ErrorCode::kNotFound);
           continue;
         }
         std::vector<ProgressUpdate> batch;
         for (const auto& story : stories) {
           batch.push_back({.user_id = who.learner, .story_id = story, .time_spent = 1});
         }
-        (void)co_await batch_progress(scope, batch);
+        const auto outcome = co_await batch_progress(scope, batch);
+        if (outcome.has_error()) expect_code(outcome, ErrorCode::kNotFound);
       }
     };
     co_await all_together(5, work);

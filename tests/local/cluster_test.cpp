@@ -31,6 +31,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
+using testing::eventually;
 using testing::psql;
 using testing::psql_value;
 
@@ -346,6 +347,101 @@ TEST_F(ClusterTest, AddsServersAndNeverRemovesThem) {
   EXPECT_EQ(fewer.status().replicas.size(), 0U);
 }
 
+constexpr const char* kSynchronousNames = "show synchronous_standby_names";
+constexpr const char* kAnyOfTwo = "ANY 1 (\"replica-1\", \"replica-2\")";
+
+TEST_F(ClusterTest, SynchronousCommitsWaitForAReplica) {
+  auto wanted = options();
+  wanted.replicas = 2;
+  wanted.synchronous = true;
+  auto cluster = Cluster::up(wanted).value();
+  auto& primary = cluster.primary();
+  const auto url = primary.url();
+  EXPECT_EQ(psql_value(url, kSynchronousNames), kAnyOfTwo);
+  const auto both_in_quorum = [&url] {
+    return psql(url, "select application_name, sync_state from pg_stat_replication order by 1") ==
+           testing::Rows{{"replica-1", "quorum"}, {"replica-2", "quorum"}};
+  };
+  EXPECT_TRUE(eventually(both_in_quorum));
+  psql(url, "create table t (n int)");
+
+  ASSERT_TRUE(cluster.replica(0).pause());
+  ASSERT_TRUE(cluster.replica(1).pause());
+  auto commit = std::async(std::launch::async, [&url] { psql(url, "insert into t values (1)"); });
+  EXPECT_TRUE(eventually([&url] {
+    return psql_value(url,
+                      "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+                      " and query like 'insert%'") == "1";
+  }));
+  EXPECT_EQ(psql_value(url, "select count(*) from t"), "0") << "it is not committed yet";
+  EXPECT_NE(commit.wait_for(milliseconds(0)), std::future_status::ready);
+  ASSERT_TRUE(cluster.replica(1).resume());
+  commit.get();
+  EXPECT_EQ(psql_value(url, "select count(*) from t"), "1") << "one replica is enough";
+  ASSERT_TRUE(cluster.replica(0).resume());
+
+  // It stays so: for the server, for who opens the cluster, and for an up that does not ask.
+  ASSERT_TRUE(primary.restart());
+  EXPECT_EQ(psql_value(url, kSynchronousNames), kAnyOfTwo);
+  EXPECT_TRUE(parse_manifest(read_file(manifest_path()).value()).value().synchronous);
+  ASSERT_TRUE(Cluster::open("one", state()).value().primary().restart());
+  EXPECT_EQ(psql_value(url, kSynchronousNames), kAnyOfTwo);
+  ASSERT_TRUE(Cluster::down("one", state(), {.keep_data = true}));
+  auto again = up();
+  EXPECT_EQ(psql_value(url, kSynchronousNames), kAnyOfTwo);
+  EXPECT_TRUE(eventually(both_in_quorum));
+
+  // Nobody follows a promoted replica, and it waits for nobody.
+  psql(url, "insert into t values (2)");
+  auto& promoted = again.replica(0);
+  const auto lsn = psql_value(url, "select pg_current_wal_lsn()");
+  ASSERT_TRUE(eventually([&] {
+    return psql_value(promoted.url(), "select pg_last_wal_replay_lsn() >= '" + lsn + "'") == "t";
+  }));
+  ASSERT_TRUE(again.primary().kill_9());
+  ASSERT_TRUE(promoted.promote());
+  EXPECT_EQ(psql_value(promoted.url(), kSynchronousNames), "");
+  psql(promoted.url(), "insert into t values (3)");
+  ASSERT_TRUE(promoted.restart());
+  psql(promoted.url(), "insert into t values (4)");
+  EXPECT_EQ(psql_value(promoted.url(), "select string_agg(n::text, ' ' order by n) from t"),
+            "1 2 3 4");
+}
+
+TEST_F(ClusterTest, BecomesSynchronousWhileItRuns) {
+  auto wanted = options();
+  wanted.synchronous = true;
+  const auto refused = Cluster::up(wanted);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kBadInput);
+  EXPECT_TRUE(fs::is_empty(state()));
+
+  wanted.synchronous = false;
+  wanted.replicas = 1;
+  auto cluster = Cluster::up(wanted).value();
+  const auto url = cluster.primary().url();
+  const auto pid = cluster.primary().pid();
+  EXPECT_EQ(psql_value(url, kSynchronousNames), "");
+  wanted.replicas = 0;
+  wanted.synchronous = true;
+  ASSERT_TRUE(Cluster::up(wanted)) << "there is a replica already";
+  EXPECT_EQ(psql_value(url, kSynchronousNames), "ANY 1 (\"replica-1\")");
+  wanted.replicas = 2;
+  wanted.synchronous = false;
+  auto larger = Cluster::up(wanted).value();
+  EXPECT_EQ(psql_value(url, kSynchronousNames), kAnyOfTwo);
+  EXPECT_EQ(larger.primary().pid(), pid) << "no restart was needed";
+
+  // Found again without a manifest.
+  ASSERT_TRUE(fs::remove(manifest_path()));
+  ASSERT_TRUE(Cluster::up(options()));
+  EXPECT_TRUE(parse_manifest(read_file(manifest_path()).value()).value().synchronous);
+  EXPECT_EQ(psql_value(url, kSynchronousNames), kAnyOfTwo);
+
+  ASSERT_TRUE(larger.primary().set_synchronous_standbys({}));
+  EXPECT_EQ(psql_value(url, kSynchronousNames), "");
+}
+
 TEST_F(ClusterTest, PutsSocketsElsewhereWhenThePathIsTooLong) {
   const auto deep = state() / std::string(60, 'd') / std::string(60, 'e');
   fs::create_directories(deep);
@@ -405,6 +501,7 @@ TEST_F(ClusterTest, RefusesWhatCannotBe) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kConfiguration);
   EXPECT_NE(text_of(result.error()).find("/nowhere"), std::string::npos);
+  EXPECT_TRUE(fs::is_empty(state())) << "what is refused leaves nothing";
 }
 
 TEST_F(ClusterTest, SaysWhereTheServersAccountMayNotGo) {
@@ -417,6 +514,7 @@ TEST_F(ClusterTest, SaysWhereTheServersAccountMayNotGo) {
   ASSERT_FALSE(result);
   EXPECT_NE(text_of(result.error()).find(closed.string()), std::string::npos);
   EXPECT_FALSE(result.error().hint.empty());
+  EXPECT_TRUE(fs::is_empty(closed / "state"));
 }
 
 TEST_F(ClusterTest, ASettingThatTheServerRefusesIsNamed) {

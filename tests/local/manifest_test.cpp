@@ -13,6 +13,7 @@ Manifest sample() {
   out.binaries = "/usr/lib/postgresql/15/bin";
   out.password = Secret("s3cr3t-\"quoted\"-\\-\x01-ü");
   out.durable = false;
+  out.synchronous = true;
   out.settings = {{"work_mem", "4MB"}, {"log_line_prefix", "%m\t'x'\n"}};
   out.servers = {{"primary", Role::kPrimary, 15'001, "/tmp/a"},
                  {"replica-1", Role::kReplica, 15'002, "/tmp/b c"},
@@ -27,6 +28,7 @@ TEST(Manifest, SurvivesBeingWritten) {
   EXPECT_EQ(after.binaries, before.binaries);
   EXPECT_EQ(after.password, before.password);
   EXPECT_EQ(after.durable, before.durable);
+  EXPECT_EQ(after.synchronous, before.synchronous);
   EXPECT_EQ(after.settings, before.settings);
   ASSERT_EQ(after.servers.size(), before.servers.size());
   for (std::size_t i = 0; i < after.servers.size(); ++i) {
@@ -63,7 +65,11 @@ TEST(Manifest, RefusesWrongMembers) {
   EXPECT_FALSE(with("\"version\": 1", "\"version\": 2"));
   EXPECT_FALSE(with("\"replica\"", "\"leader\""));
   EXPECT_FALSE(with("\"durable\": false", "\"durable\": 0"));
+  EXPECT_FALSE(with("\"synchronous\": true", "\"synchronous\": 1"));
   EXPECT_FALSE(with("\"password\"", "\"passwort\""));
+  const auto older = with("\"synchronous\": true,", "");
+  ASSERT_TRUE(older) << "a manifest from before there was synchronous";
+  EXPECT_FALSE(older->synchronous);
 }
 
 TEST(Json, RefusesWhatIsNotJson) {

@@ -26,6 +26,8 @@ using testing::eventually;
 using testing::psql;
 using testing::psql_value;
 
+constexpr const char* kSynchronousNames = "show synchronous_standby_names";
+
 // One server for all: each test finds it running and leaves it so.
 class ServerTest : public ::testing::Test {
  protected:
@@ -82,6 +84,100 @@ TEST(Replica, StreamsAndCanBePromoted) {
   ASSERT_TRUE(replica.restart());
   EXPECT_EQ(psql(replica.url(), "select pg_is_in_recovery(), count(*) from t"),
             (testing::Rows{{"f", "2"}}));
+}
+
+// A failover with all that comes after it: the other replica and the old primary follow the new
+// one, and what the old one alone had is gone.
+TEST(Replica, FollowsAPromotedOne) {
+  const auto place = Ephemeral::make().value();
+  UpOptions options;
+  options.name = "failover";
+  options.durable = false;
+  options.replicas = 2;
+  options.synchronous = true;
+  auto cluster = place.up(options).value();
+  auto& old_primary = cluster.primary();
+  auto& promoted = cluster.replica(0);
+  auto& other = cluster.replica(1);
+  const auto has_replayed = [](Server& server, const std::string& lsn) {
+    return eventually([&] {
+      return psql_value(server.url(), "select pg_last_wal_replay_lsn() >= '" + lsn + "'") == "t";
+    });
+  };
+  const auto position = [](Server& server) {
+    return psql_value(server.url(), "select pg_current_wal_lsn()");
+  };
+  psql(old_primary.url(), "create table t (n int); insert into t values (1)");
+  ASSERT_TRUE(has_replayed(other, position(old_primary)));
+  ASSERT_TRUE(other.stop());
+  // The one that is promoted has all that the other one has.
+  ASSERT_TRUE(has_replayed(promoted, position(old_primary)));
+  ASSERT_TRUE(promoted.stop());
+  psql(old_primary.url(), "set synchronous_commit = local; insert into t values (2)");
+  ASSERT_TRUE(old_primary.kill_9());
+  ASSERT_TRUE(promoted.start());
+  ASSERT_TRUE(other.start());
+
+  EXPECT_EQ(other.set_upstream(other).error().code, ErrorCode::kBadInput);
+  EXPECT_EQ(other.set_upstream(testing::shared_server()).error().code, ErrorCode::kBadInput);
+  EXPECT_EQ(old_primary.set_upstream(promoted).error().code, ErrorCode::kBadInput)
+      << "it is no replica";
+  EXPECT_FALSE(other.follow(old_primary)) << "that does not run";
+  EXPECT_TRUE(other.is_running()) << "and nothing was thrown away for it";
+
+  ASSERT_TRUE(promoted.promote());
+  const auto pid = other.pid();
+  auto pointed = other.set_upstream(promoted);
+  ASSERT_TRUE(pointed) << pointed.error().to_string();
+  psql(promoted.url(), "insert into t values (3)");
+  EXPECT_TRUE(has_replayed(other, position(promoted)));
+  EXPECT_EQ(other.pid(), pid) << "it did not restart";
+  auto followed = old_primary.follow(promoted);
+  ASSERT_TRUE(followed) << followed.error().to_string();
+  EXPECT_TRUE(old_primary.is_replica());
+  EXPECT_EQ(psql_value(old_primary.url(), kSynchronousNames), "");
+
+  const auto both_stream = [&promoted] {
+    return psql(promoted.url(),
+                "select application_name, state from pg_stat_replication order by 1") ==
+               testing::Rows{{"primary", "streaming"}, {"replica-2", "streaming"}} &&
+           psql(promoted.url(), "select slot_name, active from pg_replication_slots order by 1") ==
+               testing::Rows{{"primary", "t"}, {"replica_2", "t"}};
+  };
+  const auto all_have = [&](const std::string& rows) {
+    for (Server* server : {&old_primary, &promoted, &other}) {
+      if (server != &promoted) EXPECT_TRUE(has_replayed(*server, position(promoted)));
+      EXPECT_EQ(psql_value(server->url(), "select string_agg(n::text, ' ' order by n) from t"),
+                rows)
+          << server->name();
+    }
+  };
+  EXPECT_TRUE(eventually(both_stream));
+  all_have("1 3");
+
+  // The replica's own restart, and an up of everything by who knows of no failover, keep to it.
+  ASSERT_TRUE(other.restart());
+  EXPECT_TRUE(eventually(both_stream));
+  ASSERT_TRUE(Cluster::down(options.name, place.directory(), {.keep_data = true}));
+  auto again = place.up(options);
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_TRUE(eventually(both_stream));
+  EXPECT_FALSE(again->replica(0).is_replica());
+  psql(promoted.url(), "insert into t values (4)");
+  all_have("1 3 4");
+
+  // And back again.
+  ASSERT_TRUE(promoted.stop());
+  ASSERT_TRUE(old_primary.promote());
+  ASSERT_TRUE(other.set_upstream(old_primary));
+  ASSERT_TRUE(promoted.follow(old_primary));
+  ASSERT_TRUE(old_primary.set_synchronous_standbys({"replica-1", "replica-2"}));
+  EXPECT_TRUE(eventually([&] {
+    return psql(old_primary.url(),
+                "select application_name, sync_state from pg_stat_replication order by 1") ==
+           testing::Rows{{"replica-1", "quorum"}, {"replica-2", "quorum"}};
+  }));
+  psql(old_primary.url(), "insert into t values (5)");
 }
 
 TEST_F(ServerTest, StopsStartsAndCrashes) {

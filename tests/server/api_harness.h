@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <libpq-fe.h>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -24,6 +23,7 @@
 #include "support/api_document.h"
 #include "support/http_client.h"
 #include "support/json_schema.h"
+#include "support/open_transaction.h"
 #include "support/serve_program.h"
 
 namespace lyceum::server {
@@ -31,11 +31,13 @@ namespace lyceum::server {
 namespace json = boost::json;
 using learning::AppDatabase;
 using testing::ApiDocument;
-using testing::ApiReply;
 using testing::ApiRequest;
 using testing::encoded;
 using testing::eventually;
 using testing::HttpClient;
+using testing::HttpConnection;
+using testing::HttpReply;
+using testing::OpenTransaction;
 using testing::psql;
 using testing::psql_value;
 using namespace std::chrono_literals;
@@ -104,9 +106,10 @@ class Served {
       : Served(app_url(database), std::move(settings)) {}
   Served(std::string url, std::vector<std::string> settings)
       : program_({.database_url = std::move(url), .settings = with_defaults(std::move(settings))}) {
+    if (!program_.started()) throw std::runtime_error("it did not come up: " + program_.log());
   }
 
-  ApiReply operator()(const ApiRequest& request) {
+  HttpReply operator()(const ApiRequest& request) {
     auto reply = client().exchange(request);
     if (!reply) {
       ADD_FAILURE() << request.method << ' ' << request.target << " got no answer; log:\n"
@@ -117,7 +120,7 @@ class Served {
     return std::move(*reply);
   }
 
-  static void check(const ApiRequest& request, const ApiReply& reply) {
+  static void check(const ApiRequest& request, const HttpReply& reply) {
     for (const auto& problem : ApiDocument::project().problems(request, reply)) {
       ADD_FAILURE() << request.method << ' ' << request.target << " ("
                     << request.body.substr(0, 300) << "): " << reply.status << ": " << problem;
@@ -159,7 +162,7 @@ class Served {
   std::optional<HttpClient> client_;
 };
 
-inline json::value json_of(const ApiReply& reply) {
+inline json::value json_of(const HttpReply& reply) {
   boost::system::error_code failure;
   auto out = json::parse({reply.body.data(), reply.body.size()}, failure);
   if (failure) ADD_FAILURE() << "no JSON: " << reply.body;
@@ -167,7 +170,7 @@ inline json::value json_of(const ApiReply& reply) {
 }
 
 // A problem's code, "" for no problem.
-inline std::string code_of(const ApiReply& reply) {
+inline std::string code_of(const HttpReply& reply) {
   if (!reply.header("content-type").starts_with("application/problem+json")) return "";
   const auto body = json_of(reply);
   const auto* code = body.if_object() != nullptr ? body.as_object().if_contains("code") : nullptr;
@@ -308,27 +311,6 @@ inline Subject add_learner(const AppDatabase& database, Subject subject) {
       subject.tenant, subject.learner, subject.session));
   return subject;
 }
-
-// A connection of the test's own that keeps what it did open: a lock, above all.
-class OpenTransaction {
- public:
-  OpenTransaction(const std::string& url, const std::string& sql)
-      : connection_(PQconnectdb(url.c_str()), PQfinish) {
-    run("begin; " + sql);
-  }
-  void end() { run("rollback"); }
-
- private:
-  void run(const std::string& sql) {
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(
-        PQexec(connection_.get(), sql.c_str()), PQclear);
-    const auto status = PQresultStatus(result.get());
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-      throw std::runtime_error(PQerrorMessage(connection_.get()));
-    }
-  }
-  std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
-};
 
 // An API key, whole.
 inline std::string make_api_key(const AppDatabase& database, const std::string& tenant,

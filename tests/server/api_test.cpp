@@ -29,8 +29,8 @@ struct Writing {
   std::string token = staff(subject.tenant);
   Served served{database};
 
-  ApiReply post(const std::string& target, const std::string& body,
-                std::vector<std::pair<std::string, std::string>> headers = {}) {
+  HttpReply post(const std::string& target, const std::string& body,
+                 std::vector<std::pair<std::string, std::string>> headers = {}) {
     return served({"POST", target, body, token, std::move(headers)});
   }
   [[nodiscard]] std::string value(const std::string& sql) const { return database.value(sql); }
@@ -40,7 +40,7 @@ Writing& writing() {
   return one;
 }
 
-ApiReply get(const std::string& target) {
+HttpReply get(const std::string& target) {
   return reading().served({.target = target, .token = reading().token});
 }
 
@@ -575,6 +575,40 @@ TEST(Api, reviews_are_stored_as_they_are_answered) {
                    fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":3}}]}})", a_uuid()))
                 .status,
             404);
+}
+
+TEST(Api, an_empty_list_writes_not_even_its_key) {
+  auto& w = writing();
+  const auto who = add_learner(w.database, w.subject);
+  struct Case {
+    std::string target, empty, full, nothing;
+  };
+  const std::vector<Case> cases{
+      {"/v1/progress/batch", R"({"updates":[]})",
+       fmt::format(R"({{"updates":[{{"user_id":"{}","story_id":"{}","completion_percentage":1,)"
+                   R"("time_spent":1}}]}})",
+                   who.learner, who.story),
+       R"({"received":0,"written":0,"replayed":false})"},
+      {"/v1/learners/" + who.learner + "/vocabulary/reviews", R"({"reviews":[]})",
+       fmt::format(R"({{"reviews":[{{"vocabulary_id":"{}","rating":3}}]}})", who.word),
+       R"({"reviews":[],"replayed":false})"}};
+  for (const auto& each : cases) {
+    SCOPED_TRACE(each.target);
+    const auto key = "empty " + each.target;
+    const auto send = [&](const std::string& body) {
+      const auto reply = w.post(each.target, body, {{"Idempotency-Key", key}});
+      EXPECT_EQ(reply.status, 200) << reply.body;
+      return reply.body;
+    };
+    const auto replayed = [&] {
+      return json_of({.body = send(each.full)}).at("replayed").as_bool();
+    };
+    EXPECT_EQ(send(each.empty), each.nothing);
+    EXPECT_EQ(w.value("select count(*) from idempotency_keys where key = '" + key + "'"), "0");
+    EXPECT_FALSE(replayed());
+    EXPECT_EQ(send(each.empty), each.nothing);
+    EXPECT_TRUE(replayed());
+  }
 }
 
 TEST(Api, an_export_is_all_rows_and_a_deletion_removes_them) {
@@ -1420,7 +1454,7 @@ TEST(Api, every_documented_status_happens) {
       const std::string status(response.key());
       if (status[0] == '2' || status[0] == '4') documented.insert(name + ' ' + status);
     }
-    const auto note = [&](const ApiReply& reply) {
+    const auto note = [&](const HttpReply& reply) {
       seen.insert(fmt::format("{} {}", name, reply.status));
     };
     const auto who = add_learner(w.database, w.subject);

@@ -1,6 +1,7 @@
 #include "server/key_source.h"
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -74,12 +75,10 @@ TEST_F(Keys, AreReadAnewWhenToldAndKeptWhereTheFileIsBad) {
   const auto failed = source->reload();
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().message, HasSubstr(path_));
-  EXPECT_EQ(source->last_failure()->message, failed.error().message);
   EXPECT_EQ(source->version(), good);
   EXPECT_NE(source->current().keys->find("c"), nullptr);
   write(of("bc"));
   ASSERT_TRUE(source->reload());
-  EXPECT_FALSE(source->last_failure());
   EXPECT_EQ(source->version(), good) << "the same file changes nothing";
 }
 
@@ -117,13 +116,44 @@ TEST_F(Keys, AreReadOnceASecondAtMostWhoeverAsks) {
   EXPECT_TRUE(source->refetch("b"));
 }
 
-TEST_F(Keys, OfABadFileAtARefetchAreKept) {
+TEST_F(Keys, OfABadFileAtARefetchAreKeptAndItIsToldOnce) {
+  std::vector<std::string> told;
   write(of("a"));
-  const auto source = open();
+  const auto source = KeySource::open(path_, clock_, {}, [&](const Error& error) {
+                        told.push_back(error.message);
+                      }).value();
+  int asked = 0;
+  const auto refetch = [&] {
+    clock_.advance(1s);
+    return source->refetch(fmt::format("unknown {}", ++asked));
+  };
+  EXPECT_FALSE(refetch());
+  EXPECT_EQ(told.size(), 0U) << "an id that is not there is no failure";
   write("{");
-  EXPECT_FALSE(source->refetch("b"));
-  EXPECT_TRUE(source->last_failure());
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(refetch());
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_THAT(told[0], HasSubstr(path_));
   EXPECT_NE(source->current().keys->find("a"), nullptr);
+
+  std::filesystem::remove(path_);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(refetch());
+  ASSERT_EQ(told.size(), 2U) << "another reason";
+  EXPECT_NE(told[1], told[0]);
+
+  write(of("ab"));
+  EXPECT_FALSE(refetch());
+  write("{");
+  EXPECT_FALSE(refetch());
+  ASSERT_EQ(told.size(), 3U) << "it was good in between";
+  EXPECT_EQ(told[2], told[0]);
+
+  // Who asks for a reading gets the reason, and it is known then.
+  write(of("abc"));
+  EXPECT_TRUE(source->reload());
+  write("{");
+  EXPECT_FALSE(source->reload());
+  EXPECT_FALSE(refetch());
+  EXPECT_EQ(told.size(), 3U);
 }
 
 TEST_F(Keys, RememberABoundedNumberOfIds) {

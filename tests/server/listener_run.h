@@ -16,14 +16,16 @@
 #include <thread>
 #include <vector>
 
-#include "server/http_client.h"
 #include "server/listener.h"
+#include "support/http_connection.h"
 
 namespace lyceum::server_test {
 
 namespace asio = boost::asio;
 using asio::awaitable;
 using namespace server;
+using testing::HttpConnection;
+using testing::HttpReply;
 using namespace std::chrono_literals;
 
 // A listener in a thread of its own, without a database. Answers by path:
@@ -64,8 +66,8 @@ class ListenerRun {
   }
 
   [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] HttpClient connect(std::chrono::milliseconds limit = 10s) const {
-    return HttpClient(port_, limit);
+  [[nodiscard]] HttpConnection connect(std::chrono::milliseconds limit = 10s) const {
+    return HttpConnection(port_, limit);
   }
 
   void release() { released_ = true; }

@@ -278,9 +278,9 @@ TEST(Listener, AnswersWhoHasClosedItsSide) {
 
 TEST(Listener, DropsWhoDoesNotRead) {
   ListenerRun run(quick());
-  HttpClient client(run.port(), 10s, 4096);
+  HttpConnection client(run.port(), 10s, 4096);
   client.get("/big");
-  HttpClient stream(run.port(), 10s, 4096);
+  HttpConnection stream(run.port(), 10s, 4096);
   stream.get("/endless");
   EXPECT_TRUE(eventually([&] { return run.figures().requests == 2; }));
   EXPECT_TRUE(eventually([&] { return run.figures().open == 0; }));
@@ -317,7 +317,7 @@ TEST(Listener, OutlivesResets) {
 
 TEST(Listener, ConnectionsHaveALimit) {
   ListenerRun run(HttpLimits{.connections = 3});
-  std::vector<HttpClient> clients;
+  std::vector<HttpConnection> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(run.connect());
     clients.back().get("/a");
@@ -372,7 +372,7 @@ TEST(Listener, RefusesWhatMayBeUnderstoodDifferently) {
 
 TEST(Listener, DrainAnswersWhatWasSent) {
   ListenerRun run;
-  std::vector<HttpClient> working;
+  std::vector<HttpConnection> working;
   for (int i = 0; i < 5; ++i) {
     working.push_back(run.connect());
     working.back().get("/slow");
@@ -416,7 +416,7 @@ TEST(Listener, DrainAnswersAllThatWasPipelined) {
 // Connections that the system has made and nobody has taken.
 TEST(Listener, DrainTakesTheBacklog) {
   ListenerRun run;
-  std::vector<HttpClient> clients;
+  std::vector<HttpConnection> clients;
   for (int i = 0; i < 30; ++i) {
     clients.push_back(run.connect());
     clients.back().get("/a");

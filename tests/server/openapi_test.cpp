@@ -171,11 +171,12 @@ TEST(OpenApi, documents_the_answers_that_a_route_can_give) {
 // What the checker of every other test is worth: it sees what is wrong.
 TEST(OpenApi, checker_finds_what_is_wrong) {
   const ApiRequest request{.target = "/v1/stories"};
-  const std::map<std::string, std::string> headers{{"content-type", "application/json"},
-                                                   {"cache-control", "no-store"},
-                                                   {"x-content-type-options", "nosniff"},
-                                                   {"x-request-id", "1"}};
-  const auto problems = [&](ApiReply reply) {
+  const std::vector<std::pair<std::string, std::string>> headers{
+      {"content-type", "application/json"},
+      {"cache-control", "no-store"},
+      {"x-content-type-options", "nosniff"},
+      {"x-request-id", "1"}};
+  const auto problems = [&](HttpReply reply) {
     return ApiDocument::project().problems(request, reply).size();
   };
   const std::string good = R"({"stories":[],"has_more":false,"next_cursor":null})";
@@ -190,7 +191,7 @@ TEST(OpenApi, checker_finds_what_is_wrong) {
   EXPECT_EQ(problems({200, headers, "{"}), 1U);
   EXPECT_EQ(problems({400, headers, "{}"}), 1U);  // no problem+json
   auto of_problem = headers;
-  of_problem["content-type"] = "application/problem+json";
+  of_problem[0].second = "application/problem+json";
   const auto problem = [](const std::string& detail) {
     return R"({"type":"about:blank","title":"t","status":400,"code":"c","detail":")" + detail +
            R"(","request_id":"1"})";

@@ -99,7 +99,7 @@ const json::object& ApiDocument::follow(const json::value& value) const {
 }
 
 std::vector<std::string> ApiDocument::problems(const ApiRequest& request,
-                                               const ApiReply& reply) const {
+                                               const HttpReply& reply) const {
   std::vector<std::string> out;
   const auto path = std::string_view(request.target).substr(0, request.target.find('?'));
   const auto path_template = template_of(path);

@@ -30,7 +30,7 @@ class ApiDocument {
   // none of its schema, a missing header; and in a problem, a word that only we or the server
   // should know. Empty where nothing is.
   [[nodiscard]] std::vector<std::string> problems(const ApiRequest& request,
-                                                  const ApiReply& reply) const;
+                                                  const HttpReply& reply) const;
 
  private:
   const boost::json::object& follow(const boost::json::value& value) const;

@@ -1,5 +1,6 @@
 #include "support/serve_program.h"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,6 +20,8 @@
 namespace lyceum::testing {
 namespace {
 
+constexpr int kSlowestStart = 60'000;  // ms; one that fails says so at once
+
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> out;
   for (auto& word : words) out.push_back(word.data());
@@ -26,28 +29,28 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
-int port_of(const boost::json::value& url) {
-  const std::string text(url.as_string().c_str());
-  return std::stoi(text.substr(text.rfind(':') + 1));
+// One line without its end, or what came before it ended.
+std::string read_line(int descriptor) {
+  std::string line;
+  pollfd waiting{.fd = descriptor, .events = POLLIN, .revents = 0};
+  char byte = 0;
+  while (::poll(&waiting, 1, kSlowestStart) > 0 && ::read(descriptor, &byte, 1) == 1 &&
+         byte != '\n') {
+    line += byte;
+  }
+  return line;
 }
 
-// One line, or what came until the end or for 20 s.
-std::string read_line(int descriptor) {
-  std::string out;
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!out.ends_with('\n') && std::chrono::steady_clock::now() < until) {
-    pollfd waiting{.fd = descriptor, .events = POLLIN, .revents = 0};
-    if (::poll(&waiting, 1, 100) <= 0) continue;
-    char character = 0;
-    if (::read(descriptor, &character, 1) != 1) break;
-    out += character;
-  }
-  return out;
+void add_unless_given(std::vector<std::string>& settings, const std::string& setting) {
+  const auto key = setting.substr(0, setting.find('=') + 1);
+  const auto is_it = [&](const std::string& one) { return one.starts_with(key); };
+  if (std::ranges::none_of(settings, is_it)) settings.push_back(setting);
 }
 
 }  // namespace
 
 ServeProgram::ServeProgram(Options options) : options_(std::move(options)) {
+  configure(options_.configuration);
   start();
 }
 
@@ -55,73 +58,96 @@ ServeProgram::~ServeProgram() {
   kill_9();
 }
 
+void ServeProgram::configure(const std::string& server) const {
+  std::ofstream(path_of("lyceum.toml"), std::ios::trunc) << "[server]\n" << server;
+}
+
 void ServeProgram::start() {
-  std::vector<std::string> arguments{
-      build_path("bin/lyceum"),           "serve",           "--json",     "--data-address",
-      fmt::format("127.0.0.1:{}", port_), "--admin-address", "127.0.0.1:0"};
-  auto additions = options_.settings;
-  additions.push_back("DATABASE_URL=" + options_.database_url);
-  for (const auto* unset : {"DATABASE_PRIMARY_URL=", "LYCEUM_CONFIG="}) additions.push_back(unset);
-  auto environment = local::clean_environment(additions);
+  std::vector<std::string> arguments{build_path("bin/lyceum"), "serve", "--json", "--config",
+                                     path_of("lyceum.toml")};
+  const auto own_unless_given = [&](const std::string& option, const std::string& value) {
+    if (std::ranges::find(options_.arguments, option) != options_.arguments.end()) return;
+    arguments.insert(arguments.end(), {option, value});
+  };
+  own_unless_given("--data-address", fmt::format("127.0.0.1:{}", started() ? port() : 0));
+  own_unless_given("--admin-address", "127.0.0.1:0");
+  arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
+  auto settings = options_.settings;
+  settings.push_back("DATABASE_URL=" + options_.database_url);
+  for (const auto* unset : {"DATABASE_PRIMARY_URL=", "LYCEUM_CONFIG=", "NOTIFY_SOCKET="}) {
+    add_unless_given(settings, unset);
+  }
+  auto environment = local::clean_environment(std::move(settings));
   const auto argv = pointers(arguments);
   const auto envp = pointers(environment);
-  const auto log_path = (directory_.path() / "log").string();
 
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int log = ::open(path_of("log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const pid_t parent = ::getpid();
+  exit_status_.reset();
   pid_ = ::fork();
   if (pid_ == 0) {
     // Nothing here that another thread's lock could stop.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);
+    ::dup2(null, STDIN_FILENO);
     ::dup2(ends[1], STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
   ::close(ends[1]);
+  ::close(null);
   ::close(log);
+  if (pid_ < 0) throw std::runtime_error("cannot start the program");
   const auto line = read_line(ends[0]);
   ::close(ends[0]);
+  data_.clear();
+  admin_.clear();
   boost::system::error_code failure;
   const auto said = boost::json::parse({line.data(), line.size()}, failure);
-  if (failure) {
-    kill_9();
-    throw std::runtime_error("lyceum serve did not come up: " + line + this->log());
-  }
-  port_ = port_of(said.at("data"));
-  admin_port_ = port_of(said.at("admin"));
+  // One that fails says that as a document, too.
+  if (failure || !said.is_object() || !said.as_object().contains("data")) return;
+  data_ = said.at("data").as_string().c_str();
+  admin_ = said.at("admin").as_string().c_str();
 }
 
 void ServeProgram::signal(int number) const {
-  if (pid_ > 0) ::kill(pid_, number);
+  if (!exit_status_ && pid_ > 0) ::kill(pid_, number);
 }
 
 int ServeProgram::wait(std::chrono::milliseconds timeout) {
   const auto until = std::chrono::steady_clock::now() + timeout;
-  while (pid_ > 0) {
+  while (!exit_status_) {
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+      exit_status_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+      break;
     }
-    if (std::chrono::steady_clock::now() > until) break;
+    if (std::chrono::steady_clock::now() > until) return -1;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return -1;
+  return *exit_status_;
 }
 
 void ServeProgram::kill_9() {
-  if (pid_ <= 0) return;
   signal(SIGKILL);
   (void)wait();
 }
 
 std::string ServeProgram::log() const {
-  std::ifstream file(directory_.path() / "log", std::ios::binary);
+  std::ifstream file(path_of("log"), std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::size_t ServeProgram::resident_bytes() const {
+  std::ifstream file(fmt::format("/proc/{}/statm", pid_));
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace lyceum::testing
