@@ -10,6 +10,7 @@
 #include <exception>
 #include <iostream>
 #include <learning/stories.h>
+#include <pool/pool.h>
 
 using namespace lyceum;
 

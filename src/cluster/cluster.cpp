@@ -357,6 +357,8 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
     }
   }
 
+  // Why nobody serves. Where servers answer and none takes writes, with the SQLSTATE that one of
+  // them would give.
   [[nodiscard]] Error nobody(Access access) const {
     const auto& topology = router.topology();
     Error error{.code = ErrorCode::kConnect, .node = node()};
@@ -371,6 +373,11 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
       if (!node.why.empty()) error.message += fmt::format("; {}: {}", node.name, node.why);
     }
     error.hint = "lyceum replicas shows each server and what is wrong with it";
+    const bool some =
+        std::any_of(topology.nodes.begin(), topology.nodes.end(), [](const NodeState& node) {
+          return node.standing != Standing::down && node.standing != Standing::unknown;
+        });
+    if (access == Access::write && some) error.sqlstate = "25006";
     return error;
   }
 

@@ -1,5 +1,6 @@
 #include "cluster/router.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace lyceum::cluster {
@@ -70,7 +71,6 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
   Place* best = nullptr;
   float least = 0;
   bool behind = false;
-  bool coming = false;
   const bool by_load = options_.balance == Balance::least_loaded;
   for (const auto node : readable_) {
     auto& place = places_[node];
@@ -78,7 +78,6 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
     if (place.circuit != Circuit::closed && place.circuit != Circuit::half_open) continue;
     if (place.timeline < seen.timeline || place.lsn < seen.lsn) {
       behind = true;
-      coming = coming || may_catch_up(node);
       continue;
     }
     if (place.circuit == Circuit::half_open) {
@@ -95,6 +94,9 @@ Route Router::read(const pg::Position& seen, const Tried& tried) {
   }
   if (best == nullptr) {
     if (!behind) return {Route::Kind::no_replica, 0, Reason::no_replica};
+    const bool coming = std::any_of(readable_.begin(), readable_.end(), [&](std::uint32_t node) {
+      return !tried.has(node) && may_catch_up(node);
+    });
     return {coming ? Route::Kind::ask : Route::Kind::behind, 0, Reason::behind};
   }
   best->chosen = ++choices_;

@@ -148,12 +148,6 @@ bool Tracker::takes_writes(const Node& node) {
 }
 
 void Tracker::elect() {
-  // Before each was asked once nobody knows who belongs to whom: a server of another cluster that
-  // happens to answer first is not the primary.
-  const bool all_asked = std::all_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
-    return node.answer || node.failures > 0;
-  });
-  if (!all_asked) return;
   for (const auto& node : nodes_) {
     if (node.answer && !foreign(node)) timeline_ = std::max(timeline_, node.timeline);
   }

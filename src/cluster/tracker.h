@@ -28,8 +28,6 @@ struct TrackerOptions {
 //
 // A server that has been made to refuse writes, and that no other has taken the place of, is read.
 //
-// Nobody is the primary before each node was asked once.
-//
 // A failed probe takes a replica out at once: others serve. A node that takes writes has none that
 // could stand in for it, so only a refusal counts at once, and silence the second time; nor does a
 // single silence of one of two end an alarm. Coming back takes a replica `rise` answers in a row,

@@ -81,6 +81,8 @@ Problem problem_of(const Error& error) {
               1};
     case ErrorCode::kConnect:
     case ErrorCode::kConnectionLost:
+      // There are servers, and none that takes writes.
+      if (error.sqlstate == "25006") return problem_of_sqlstate(error.sqlstate);
       return {503, "unavailable", "the database is not available now", 1};
     case ErrorCode::kShuttingDown:
       return {503, "shutting_down", "this instance is shutting down", 1};

@@ -470,7 +470,7 @@ TEST_F(HttpFaults, a_replica_is_read_from_and_takes_no_writes) {
       return false;
     }
   }));
-  Served served(url, {});
+  Served served(url, {"LYCEUM_CLUSTER_PRIMARY_WAIT=50ms"});
   const Subject subject{.tenant = tenant_,
                         .learner = learners_[0],
                         .story = tenant_,

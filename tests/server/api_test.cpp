@@ -1373,7 +1373,7 @@ TEST(Api, a_database_that_takes_no_writes_is_read_from) {
   const AppDatabase database;
   const auto subject = add_learner(database, subject_of(database, 0));
   database.change("alter role " + database.role() + " set default_transaction_read_only = on");
-  Served served(database);
+  Served served(database, {"LYCEUM_CLUSTER_PRIMARY_WAIT=50ms"});
   for (const auto& route : routes()) {
     SCOPED_TRACE(name_of(route));
     // These say themselves that they write, against the default: see the tests of a replica.
