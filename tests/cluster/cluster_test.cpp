@@ -256,6 +256,43 @@ TEST_F(ClusterTest, a_conflict_with_recovery_moves_the_read) {
   }
 }
 
+TEST_F(ClusterTest, while_no_replica_can_be_read_the_primary_spares_a_part_for_reads) {
+  auto options = options_for(servers().urls());
+  options.tracker.max_lag_bytes = 1;
+  options.probe_interval = 20ms;
+  options.primary_read_share = 0;  // one read at a time, at least
+  options.pool.limits.pool_timeout = 300ms;
+  make(std::move(options));
+  for (std::size_t i = 0; i < 2; ++i) pause_replay(i);
+  psql(servers().primary().url(), "insert into written values (1, 1)");
+  until([](const Topology& now) {
+    return now.nodes[1].standing == Standing::lagging && now.nodes[2].standing == Standing::lagging;
+  });
+  std::vector<Result<pg::Rows>> ends;
+  const auto sleep = [&](const char* text) -> awaitable<void> {
+    ends.push_back(
+        co_await cluster_->execute(read_of(text), pool::kNoParams, {.deadline = in(20s)}));
+  };
+  // The second has its turn when the first is done.
+  loop_.spawn(sleep("select current_setting('port')::int, pg_sleep(0.1)"));
+  loop_.spawn(sleep("select current_setting('port')::int"));
+  loop_.until([&] { return ends.size() == 2; });
+  for (const auto& end : ends) {
+    ASSERT_TRUE(end) << end.error().to_string();
+    EXPECT_EQ((*end)[0].get<std::int32_t>(0), servers().primary().port());
+  }
+  EXPECT_EQ(cluster_->figures().share_used_up, 1U);
+  EXPECT_EQ(routed(Reason::no_replica), 2U);
+  // Or is told so, where its turn does not come.
+  ends.clear();
+  loop_.spawn(sleep("select pg_sleep(1.5)"));
+  loop_.spawn(sleep("select 2"));
+  loop_.until([&] { return ends.size() == 1; });
+  ASSERT_TRUE(ends[0].has_error());
+  EXPECT_EQ(ends[0].error().code, ErrorCode::kQueueFull);
+  loop_.until([&] { return ends.size() == 2; });
+}
+
 TEST_F(ClusterTest, an_error_of_the_statement_stays_where_it_is) {
   make();
   const auto wrong = execute(read_of("select 1 / 0"));
