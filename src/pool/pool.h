@@ -41,6 +41,7 @@ class Pool;
 // Who takes a statement on where a server has failed it.
 class Elsewhere {
  public:
+  virtual ~Elsewhere() = default;
   // Whether this failure is the server's own, so that another may do better. `server` is
   // Options::number.
   [[nodiscard]] virtual bool moves(std::size_t server, const Statement& statement,
@@ -51,9 +52,6 @@ class Elsewhere {
                                                                         const pg::Params& params,
                                                                         const Call& call,
                                                                         Error error) = 0;
-
- protected:
-  ~Elsewhere() = default;
 };
 
 // The connections of one worker to one server. All members belong to the thread that runs the
