@@ -128,9 +128,8 @@ awaitable<Result<StoriesRows>> stories_rows(Scope scope, StoriesRequest request)
   }
 
   const auto wanted = choose(request, after);
-  const auto fetch = [&] {
-    return scope.database.execute(*wanted.statement, wanted.params, scope.call());
-  };
+  const auto call = scope.call();  // lives until the answer is there
+  const auto fetch = [&] { return scope.database.execute(*wanted.statement, wanted.params, call); };
   Result<pg::Rows> rows = pg::Rows();
   Result<std::int64_t> total = 0;
   if (request.include_total) {
