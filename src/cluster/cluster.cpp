@@ -251,8 +251,9 @@ struct Cluster::State final : std::enable_shared_from_this<State>, pool::Elsewhe
 
   Route choose(Access access, const pool::Call& call, const Tried& tried) {
     if (access == Access::write) return router.write(seen_by(call));
-    if (call.primary) return router.read_primary(Reason::unplaced, {});
-    return router.read(seen_by(call), tried);
+    const auto seen = seen_by(call);
+    if (call.primary || seen.beyond()) return router.read_primary(Reason::unplaced, seen);
+    return router.read(seen, tried);
   }
 
   awaitable<Result<pg::Rows>> execute(const Statement& statement, const pg::Params& params,

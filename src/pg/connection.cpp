@@ -239,6 +239,7 @@ bool Connection::send_position(Slot& slot) {
 void Connection::take_position(Slot& slot, const Rows& rows) const {
   if (slot.exchange == nullptr || slot.error || rows.empty()) return;
   const auto row = rows[0];
+  slot.positioned = true;
   slot.exchange->reached()->advance(
       {.timeline = row.get<std::optional<std::int32_t>>(0).value_or(0),
        .lsn = static_cast<std::uint64_t>(row.get<std::int64_t>(1))});
@@ -470,6 +471,9 @@ void Connection::finish_head() {
 
 Connection::Finished Connection::conclude(Slot& slot) {
   if (slot.error) return {slot.exchange, std::move(*slot.error)};
+  if (slot.asks_position && !slot.positioned && slot.exchange != nullptr) {
+    slot.exchange->reached()->lose_track();
+  }
   return {slot.exchange, std::move(slot.rows)};
 }
 

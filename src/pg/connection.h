@@ -36,7 +36,7 @@ class Exchange {
  public:
   // `reached`, where not null, is advanced to where the server stands after the statement, asked in
   // the same round trip: past what a write committed, and past what a read has seen. It stays as it
-  // is where the statement fails.
+  // is where the statement fails, and loses track where that alone is answered.
   Exchange(const Statement& statement, const Params& params, const Uuid* tenant,
            Position* reached = nullptr)
       : statement_(&statement), params_(&params), tenant_(tenant), reached_(reached) {}
@@ -230,6 +230,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     int attempt = 0;
     bool asks_position = false;  // a second Sync follows the statement's
     bool synced = false;         // the statement's own Sync has been answered
+    bool positioned = false;     // and the position has come
     bool completed = false;      // the statement ran to its end; only the Sync is missing
     std::optional<Error> error;
     Rows rows;

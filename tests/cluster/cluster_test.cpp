@@ -142,6 +142,16 @@ TEST_F(ClusterTest, a_bookmark_that_cannot_be_placed_is_read_from_the_primary) {
   EXPECT_EQ(routed(Reason::unplaced), 1U);
 }
 
+TEST_F(ClusterTest, a_position_that_was_lost_is_read_from_the_primary_once) {
+  make();
+  pg::Position seen{.timeline = 1, .lsn = 1};
+  seen.lose_track();
+  EXPECT_EQ(port_of_read({.seen = &seen}), servers().primary().port());
+  EXPECT_FALSE(seen.beyond());
+  servers().wait_until_replayed();
+  EXPECT_NE(port_of_read({.seen = &seen}), servers().primary().port());
+}
+
 TEST_F(ClusterTest, what_was_seen_on_a_later_history_is_not_read_from_an_older_one) {
   auto options = options_for(servers().urls());
   options.primary_wait = 100ms;

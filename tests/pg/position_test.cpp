@@ -110,12 +110,17 @@ TEST_F(PositionTest, comes_back_after_the_server_has_forgotten_it) {
   Position seen;
   ASSERT_TRUE(loop.run(connection->execute(kRead, kNone, kNoDeadline, nullptr, &seen)));
   loop.script(*connection, "deallocate all").value();
-  // The first one finds it gone and is answered all the same; then it is there again.
-  for (int i = 0; i < 2; ++i) {
-    seen = {};
-    ASSERT_TRUE(loop.run(connection->execute(kRead, kNone, kNoDeadline, nullptr, &seen)));
-  }
+  // The statement is gone too: both are prepared anew for its second attempt.
+  seen = {};
+  ASSERT_TRUE(loop.run(connection->execute(kRead, kNone, kNoDeadline, nullptr, &seen)));
   EXPECT_FALSE(seen.empty());
+  // Where it alone is gone, the answer stands and says that the position is not known.
+  loop.script(*connection, "deallocate position").value();
+  ASSERT_TRUE(loop.run(connection->execute(kRead, kNone, kNoDeadline, nullptr, &seen)));
+  EXPECT_TRUE(seen.beyond());
+  ASSERT_TRUE(loop.run(connection->execute(kRead, kNone, kNoDeadline, nullptr, &seen)));
+  EXPECT_FALSE(seen.beyond());
+  EXPECT_LE(seen.lsn, lsn("pg_current_wal_flush_lsn"));
 }
 
 TEST_F(PositionTest, a_commit_is_covered) {
@@ -126,6 +131,17 @@ TEST_F(PositionTest, a_commit_is_covered) {
   Position seen;
   ASSERT_TRUE(loop.run(transaction.commit(&seen)));
   EXPECT_GT(seen.lsn, before);
+}
+
+TEST(Position, that_has_lost_track_is_replaced_by_the_next) {
+  Position seen{.timeline = 2, .lsn = 50};
+  EXPECT_FALSE(seen.beyond());
+  seen.lose_track();
+  EXPECT_TRUE(seen.beyond());
+  EXPECT_FALSE(seen.empty());
+  EXPECT_GT(seen.lsn, 50U);
+  seen.advance({.timeline = 2, .lsn = 60});
+  EXPECT_EQ(seen, (Position{.timeline = 2, .lsn = 60}));
 }
 
 TEST(Position, takes_in_what_is_later) {
