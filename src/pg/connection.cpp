@@ -596,17 +596,24 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
                                             SteadyTime deadline, const Uuid* tenant,
                                             Position* reached) {
   struct Waiting final : Exchange {
-    using Exchange::Exchange;
+    Waiting(std::shared_ptr<Connection> where, const Statement& what, const Params& with,
+            const Uuid* whose, Position* position)
+        : Exchange(what, with, whose, position), on(std::move(where)) {}
+    // A coroutine that is destroyed while it waits leaves nothing of itself behind.
+    ~Waiting() override {
+      if (!result) on->abandon(*this);
+    }
     void finished(Result<Rows> answer) override {
       result.emplace(std::move(answer));
       waiter.notify();
     }
+    std::shared_ptr<Connection> on;
     Waiter waiter;
     std::optional<Result<Rows>> result;
   };
-  // Shared with the timer's handler, which may be queued when the answer has come already.
-  const auto waiting = std::make_shared<Waiting>(statement, params, tenant, reached);
   const auto self = shared_from_this();
+  // Shared with the timer's handler, which may be queued when the answer has come already.
+  const auto waiting = std::make_shared<Waiting>(self, statement, params, tenant, reached);
   bool late = false;
   std::optional<asio::steady_timer> timer;
   if (deadline != kNoDeadline) {

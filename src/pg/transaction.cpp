@@ -30,10 +30,15 @@ awaitable<Result<Transaction>> Transaction::begin(std::shared_ptr<Connection> co
   connection->set_in_transaction(true);
   // An exchange with a tenant sets it before its statement and for its own transaction only, so
   // the tenant must follow BEGIN: as a statement of its own, sent without waiting for BEGIN's
-  // answer.
+  // answer. Which may never come: what follows gives up at its deadline.
   struct Sent final : Exchange {
-    using Exchange::Exchange;
+    Sent(std::shared_ptr<Connection> where, const Statement& statement, const Params& params)
+        : Exchange(statement, params, nullptr), on(std::move(where)) {}
+    ~Sent() override {
+      if (!result) on->abandon(*this);
+    }
     void finished(Result<Rows> answer) override { result.emplace(std::move(answer)); }
+    std::shared_ptr<Connection> on;
     std::optional<Result<Rows>> result;
   };
   const Statement begin_statement{"", text, Access::read};
@@ -46,7 +51,7 @@ awaitable<Result<Transaction>> Transaction::begin(std::shared_ptr<Connection> co
     }
     co_return Transaction(std::move(connection), options.deadline);
   }
-  Sent begun(begin_statement, none, nullptr);
+  Sent begun(connection, begin_statement, none);
   connection->submit(begun);
   static constexpr Statement kSetTenant{"", "select set_config('lyceum.tenant', $1, true)",
                                         Access::read};

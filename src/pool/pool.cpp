@@ -51,12 +51,12 @@ struct Request final : pg::Exchange, Ticket {
     if (asked && !result) pool.forget(*this);
   }
   void finished(Result<pg::Rows> answer) override {
+    const auto* from = std::exchange(connection, nullptr);
     if (failing) return;  // its end is on its way already
     const auto at = ended_at == SteadyTime{} ? Clock::now() : ended_at;
-    if (answer.has_error() && answer.error().sqlstate == kCancelled && connection != nullptr) {
-      bystander = at - kCancelEcho < connection->last_cancel();
+    if (answer.has_error() && answer.error().sqlstate == kCancelled && from != nullptr) {
+      bystander = at - kCancelEcho < from->last_cancel();
     }
-    connection = nullptr;
     pool.answered(*this, at);
     conclude(std::move(answer));
   }
@@ -224,10 +224,8 @@ struct Pool::State final : std::enable_shared_from_this<Pool::State>, Answers {
 
   void fail(Request& request, const Action& action) {
     const auto reason = action.reason;
-    if (request.connection != nullptr && connections[action.member].get() == request.connection) {
-      request.connection->abandon(request);
-    }
-    request.connection = nullptr;
+    // Also where the connection is lost already: it tells what was on it one after the other.
+    if (auto* connection = std::exchange(request.connection, nullptr)) connection->abandon(request);
     Error error{.code = ErrorCode::kTimeout,
                 .statement = std::string(request.statement().name),
                 .node = options.target.node};

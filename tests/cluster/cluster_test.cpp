@@ -313,6 +313,27 @@ TEST_F(ClusterTest, an_error_of_the_statement_stays_where_it_is) {
   EXPECT_EQ(cluster_->figures().moved, 0U);
 }
 
+// Nothing else would tell: the connections stay, and the next probe is an hour away.
+TEST_F(ClusterTest, a_write_that_is_refused_as_read_only_has_the_server_asked_at_once) {
+  auto options = options_for({servers().primary().url()});
+  options.probe_interval = 1h;
+  make(options);
+  EXPECT_TRUE(execute(write_of("insert into written values (0, 0)")));
+  const auto& url = servers().primary().url();
+  const auto set = [&](const std::string& what) {
+    psql(url, "alter system " + what);
+    psql(url, "select pg_reload_conf()");
+  };
+  set("set default_transaction_read_only = on");
+  const auto write = execute(write_of("insert into written values (0, 1)"), {.deadline = in(2s)});
+  EXPECT_FALSE(cluster_->topology().writable());
+  set("reset default_transaction_read_only");
+  ASSERT_TRUE(write.has_error());
+  EXPECT_EQ(write.error().sqlstate, "25006");
+  EXPECT_FALSE(write.error().may_have_taken_effect);
+  EXPECT_EQ(psql_value(url, "select count(*) from written"), "1");
+}
+
 TEST_F(ClusterTest, a_lease_to_read_is_a_replicas_and_one_to_write_the_primarys) {
   make();
   const auto recovering = [&](Access access) {

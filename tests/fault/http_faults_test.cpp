@@ -37,6 +37,7 @@ local::Server& primary() {
 }
 
 constexpr int kWriters = 6;
+constexpr std::size_t kTail = 4000;
 
 // What is waited for comes to be, however busy the machine is; this only ends a test that hangs.
 constexpr auto kHangs = std::chrono::minutes(3);
@@ -76,6 +77,10 @@ class HttpFaults : public ::testing::Test {
   void TearDown() override {
     stop_ = true;
     for (auto& thread : threads_) thread.join();
+    if (HasFailure() && served_) {
+      const auto log = served_->program().log();
+      fmt::print("the end of its log:\n{}\n", log.substr(log.size() - std::min(log.size(), kTail)));
+    }
     served_.reset();
     gate_.reset();
     if (!primary().is_running()) (void)primary().start();

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "run.h"
+#include "support/gate.h"
 
 namespace lyceum::pg {
 namespace {
 
 using namespace testing;
+using lyceum::testing::Gate;
+using std::chrono::milliseconds;
 using Isolation = TransactionOptions::Isolation;
 
 class TransactionTest : public DatabaseTest {
@@ -116,6 +119,26 @@ TEST_F(TransactionTest, ADeadlineEndsAStatementAndTheTransactionCanStillBeRolled
   EXPECT_EQ(slow.error().code, ErrorCode::kTimeout);
   auto fast = loop.execute(*connection, "rollback");
   EXPECT_TRUE(fast.has_value());
+}
+
+// What was sent for somebody who has gone is nobody's when it is answered.
+TEST_F(TransactionTest, ABeginThatIsGivenUpIsForgotten) {
+  Gate gate(shared_server());
+  const auto stalled = loop.connect(gate.url());
+  int orphans = 0;
+  stalled->on_orphan([&] { ++orphans; });
+  gate.set_stalled(true);
+  const Uuid tenant = random_uuid();
+  const auto begun = loop.run(Transaction::begin(
+      stalled,
+      {.tenant = &tenant, .deadline = std::chrono::steady_clock::now() + milliseconds(50)}));
+  ASSERT_TRUE(begun.has_error());
+  EXPECT_EQ(begun.error().code, ErrorCode::kTimeout);
+  EXPECT_EQ(stalled->depth(), 2U);
+  gate.set_stalled(false);
+  loop.until([&] { return stalled->depth() == 0; });
+  EXPECT_EQ(orphans, 2);
+  stalled->close();
 }
 
 TEST_F(TransactionTest, BeginOnAClosedConnectionSaysSo) {
