@@ -18,6 +18,7 @@ SELECT here.recovering AS in_recovery,
        (pg_control_system()).system_identifier AS system_identifier,
        pg_postmaster_start_time() AS started_at,
        (SELECT coalesce(sum(numbackends), 0)::bigint FROM pg_stat_database) AS connections,
-       current_setting('max_connections')::integer AS max_connections
+       current_setting('max_connections')::integer AS max_connections,
+       current_setting('server_version_num')::integer AS server_version_num
 FROM (SELECT pg_is_in_recovery() AS recovering) here
 LEFT JOIN pg_stat_wal_receiver receiver ON true

@@ -24,13 +24,13 @@ void print(const Context& context, const learning::Health& health, const std::st
                                  {"server", nullptr}};
     if (health.error) document["error"] = health.error->to_string();
     if (const auto& server = health.server) {
+      const auto lag = server->lag_seconds();
       document["server"] = boost::json::object{
           {"in_recovery", server->in_recovery},
           {"timeline", server->timeline},
           {"lsn", server->lsn},
-          {"read_only", server->read_only},
-          {"lag_seconds", server->lag_seconds ? boost::json::value(*server->lag_seconds)
-                                              : boost::json::value(nullptr)},
+          {"read_only", server->read_only || server->in_recovery},
+          {"lag_seconds", lag ? boost::json::value(*lag) : boost::json::value(nullptr)},
           {"server_version_num", server->server_version_num}};
     }
     context.out << boost::json::serialize(document) << std::endl;

@@ -22,11 +22,21 @@ struct ServerAnswer {
   Timestamp started_at{};
   std::int64_t connections = 0;
   std::int32_t max_connections = 0;
+  std::int32_t server_version_num = 0;  // 150004 for 15.4
+
+  // How far a replica is behind what it has received: 0 where it has replayed all of that, whether
+  // its primary is idle or not. Nothing on a primary, and where nothing is received: then nothing
+  // is known.
+  [[nodiscard]] std::optional<double> lag_seconds() const {
+    if (!in_recovery || !receiving) return std::nullopt;
+    if (received_lsn && lsn >= *received_lsn) return 0;
+    return replayed_seconds_ago;
+  }
 };
 BOOST_DESCRIBE_STRUCT(ServerAnswer, (),
                       (in_recovery, read_only, timeline, lsn, received_lsn, receiving,
                        replayed_seconds_ago, system_identifier, started_at, connections,
-                       max_connections))
+                       max_connections, server_version_num))
 
 // What came of asking one node once: an answer, or why there is none.
 struct Observation {

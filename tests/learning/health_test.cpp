@@ -24,9 +24,9 @@ TEST(Health, of_a_primary_is_what_the_server_says) {
     }
     EXPECT_FALSE(is.server->in_recovery);
     EXPECT_FALSE(is.server->read_only);
-    EXPECT_FALSE(is.server->lag_seconds.has_value());
+    EXPECT_FALSE(is.server->lag_seconds().has_value());
     EXPECT_FALSE(is.server->received_lsn.has_value());
-    EXPECT_FALSE(is.server->receiving.has_value());
+    EXPECT_FALSE(is.server->receiving);
     EXPECT_EQ(is.server->timeline, 1);
     EXPECT_GE(is.server->lsn, before);
     EXPECT_LE(is.server->lsn, after);
@@ -35,10 +35,6 @@ TEST(Health, of_a_primary_is_what_the_server_says) {
     EXPECT_EQ(micros(is.server->started_at),
               integer(database.value("select (extract(epoch from pg_postmaster_start_time()) * "
                                      "1000000)::bigint")));
-    const auto now =
-        integer(database.value("select (extract(epoch from clock_timestamp()) * 1000000)::bigint"));
-    EXPECT_LE(micros(is.server->server_time), now);
-    EXPECT_GT(micros(is.server->server_time), now - 60'000'000);
   });
 }
 
