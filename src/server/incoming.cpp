@@ -213,10 +213,13 @@ void Incoming::look_at_header() {
       .method = method_of(message.method()),
       .path = target.substr(0, mark),
       .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
+      .accept = parser_->field(http::field::accept),
+      .accept_encoding = parser_->field(http::field::accept_encoding),
       .authorization = parser_->field(http::field::authorization),
       .bookmark = parser_->field("Lyceum-Bookmark"),
       .content_type = parser_->field(http::field::content_type),
       .idempotency_key = parser_->field("Idempotency-Key"),
+      .if_none_match = parser_->field(http::field::if_none_match),
       .request_id = parser_->field("X-Request-Id"),
       .traceparent = parser_->field("traceparent")};
 

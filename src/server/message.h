@@ -44,10 +44,13 @@ struct Request {
   std::string_view query;  // without the question mark, percent-encoded
   std::string_view body;
 
+  std::string_view accept;
+  std::string_view accept_encoding;
   std::string_view authorization;
   std::string_view bookmark;  // Lyceum-Bookmark
   std::string_view content_type;
   std::string_view idempotency_key;
+  std::string_view if_none_match;
   std::string_view request_id;  // X-Request-Id
   std::string_view traceparent;
   std::string_view peer;  // address of who is connected

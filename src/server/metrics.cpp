@@ -1,60 +1,13 @@
 #include "server/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
+#include "server/exposition.h"
+#include "server/watch_metrics.h"
 namespace lyceum::server {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
-
-class Exposition {
- public:
-  MetricFamily& family(std::string name, std::string help, MetricType type) {
-    families_.push_back({std::move(name), std::move(help), type, {}});
-    return families_.back();
-  }
-  void counter(std::string name, std::string help, double value) {
-    add(family(std::move(name), std::move(help), MetricType::Counter), {}, value);
-  }
-  void gauge(std::string name, std::string help, double value) {
-    add(family(std::move(name), std::move(help), MetricType::Gauge), {}, value);
-  }
-  static void add(MetricFamily& family, Labels labels, double value) {
-    auto& metric = family.metric.emplace_back();
-    metric.label = std::move(labels);
-    metric.counter.value = value;
-    metric.gauge.value = value;
-  }
-  // In seconds; a bucket for each power of two of nanoseconds from 65 µs to 17 s.
-  static void add(MetricFamily& family, Labels labels, const Histogram& nanoseconds) {
-    constexpr int kFirst = 16, kLast = 34;
-    auto& metric = family.metric.emplace_back();
-    metric.label = std::move(labels);
-    metric.histogram.sample_count = nanoseconds.count();
-    metric.histogram.sample_sum = static_cast<double>(nanoseconds.sum()) * 1e-9;
-    for (int power = kFirst; power <= kLast; ++power) {
-      const auto bound = std::uint64_t{1} << power;
-      ClientMetric::Bucket bucket;
-      bucket.cumulative_count = nanoseconds.count_at_most(bound - 1);
-      bucket.upper_bound = static_cast<double>(bound) * 1e-9;
-      metric.histogram.bucket.push_back(bucket);
-    }
-    ClientMetric::Bucket rest;
-    rest.cumulative_count = nanoseconds.count();
-    rest.upper_bound = std::numeric_limits<double>::infinity();
-    metric.histogram.bucket.push_back(rest);
-  }
-  [[nodiscard]] std::string text() const {
-    return prometheus::TextSerializer().Serialize(families_);
-  }
-
- private:
-  std::vector<MetricFamily> families_;
-};
+using Labels = Exposition::Labels;
 
 void add_requests(Exposition& out, const std::vector<const ApiFigures*>& workers) {
   constexpr std::array<std::string_view, 6> kClasses{"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
@@ -264,7 +217,7 @@ void add_connections(Exposition& out, const std::vector<WorkerFigures>& workers)
 
 }  // namespace
 
-std::string metrics_text(const MetricsInput& input) {
+std::string metrics_text(const MetricsInput& input, bool openmetrics) {
   Exposition out;
   Exposition::add(out.family("lyceum_build_info", "Which Lyceum this is", MetricType::Gauge),
                   {{"version", input.version}}, 1);
@@ -276,7 +229,8 @@ std::string metrics_text(const MetricsInput& input) {
   add_routes(out, input.workers);
   if (input.topology) add_nodes(out, *input.topology);
   add_statements(out, input.statistics);
-  return out.text();
+  add_samples(out, input.samples);
+  return openmetrics ? out.openmetrics() : out.text();
 }
 
 }  // namespace lyceum::server

@@ -6,6 +6,7 @@
 #include "base/statement_statistics.h"
 #include "server/api_figures.h"
 #include "server/worker.h"
+#include "watch/sample.h"
 
 namespace lyceum::server {
 
@@ -15,11 +16,13 @@ struct MetricsInput {
   const StatementStatistics& statistics;
   bool ready = false;
   std::shared_ptr<const cluster::Topology> topology;
+  std::vector<watch::Sample> samples;  // the monitor's newest of each source
   std::string version;
 };
 
-// Everything the service knows of itself, in Prometheus' text format. Labels are of a bounded
-// number: routes, classes of status, statements, SQLSTATEs, nodes; tenants are none.
-[[nodiscard]] std::string metrics_text(const MetricsInput& input);
+// Everything the service knows of itself and what its monitor has read, in Prometheus' text format
+// or in OpenMetrics. Labels are of a bounded number: routes, classes of status, statements,
+// SQLSTATEs, nodes, and so many rows of each collector; tenants are none.
+[[nodiscard]] std::string metrics_text(const MetricsInput& input, bool openmetrics = false);
 
 }  // namespace lyceum::server

@@ -12,6 +12,7 @@
 
 #include "learning/scope.h"
 #include "pool/pool.h"
+#include "server/exposition.h"
 #include "server/metrics.h"
 #include "server/notify.h"
 #include "server/problem.h"
@@ -246,7 +247,7 @@ awaitable<bool> Service::drain(SteadyTime deadline) {
   co_return clean;
 }
 
-awaitable<std::string> Service::metrics() {
+awaitable<std::string> Service::metrics(bool openmetrics) {
   MetricsInput input{.statistics = statistics_,
                      .ready = ready(),
                      .topology = prober_->topology(),
@@ -255,7 +256,7 @@ awaitable<std::string> Service::metrics() {
     input.workers.push_back(co_await worker->figures());
     input.requests.push_back(&worker->requests());
   }
-  co_return metrics_text(input);
+  co_return metrics_text(input, openmetrics);
 }
 
 awaitable<Response> Service::serve_admin(const Request& request) {
@@ -269,8 +270,9 @@ awaitable<Response> Service::serve_admin(const Request& request) {
   }
   if (request.path == "/metrics" && !draining_) {
     try {
-      Response response{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-      response.body = co_await metrics();
+      const bool openmetrics = wants_openmetrics(request.accept);
+      Response response{.content_type = openmetrics ? kOpenMetricsFormat : kTextFormat};
+      response.body = co_await metrics(openmetrics);
       co_return response;
     } catch (const std::exception& exception) {
       co_return plain(500, std::string(exception.what()) + "\n");

@@ -52,7 +52,7 @@ class Service {
   boost::asio::awaitable<void> watch_signals();
   boost::asio::awaitable<bool> drain(SteadyTime deadline);
   boost::asio::awaitable<Response> serve_admin(const Request& request);
-  boost::asio::awaitable<std::string> metrics();
+  boost::asio::awaitable<std::string> metrics(bool openmetrics);
   Result<void> listen();
   void reload();
 
