@@ -6,7 +6,8 @@ std::vector<Command> commands() {
   return {demo(),         bench(),        serve(),       local_up(),    local_down(),
           local_status(), local_psql(),   migrate(),     load(),        index_plan(),
           index_apply(),  keys_create(),  keys_list(),   keys_revoke(), health(),
-          replicas(),     config_check(), config_show(), completion(),  manual()};
+          replicas(),     history(),      config_check(), config_show(), completion(),
+          manual()};
 }
 
 }  // namespace lyceum::cli

@@ -14,13 +14,17 @@
 //                number with the rest of it follows. What follows:
 //                0 nothing; 1 the signed difference in the form of what was expected; 2 a signed
 //                integer; 3, 4, 5 a signed count of ones, thousandths, millionths as a double; 6
-//                the 8 bytes of a double; 7 a text: how much it begins with of what was expected,
-//                then the length of the rest, and the rest
+//                the 8 bytes of a double; 7 a text: twice how much it begins with of what was
+//                expected, then the length of the rest, and the rest; or, odd, twice the place of
+//                a text that is remembered
 //
 // What is expected of a row that stays is what it was, with its column's drift where it has the
 // drift's form. A double has the first form that gives the same bits again: count / 1, 1000 or
 // 1000000 as the nearest double, else its own bits as an integer. So times with microseconds and
 // milliseconds with three digits differ by small integers, and everything else is still exact.
+//
+// Texts of a length between kLeastRemembered and kMostRemembered that are written out are remembered in the
+// order in which they stand in the film, the last kTexts of them, each in the place of the oldest.
 
 #include "watch/frame.h"
 
@@ -123,6 +127,20 @@ std::size_t text_size(const Value& value) {
   return text == nullptr ? 0 : text->size();
 }
 
+constexpr std::size_t kTexts = 128;
+constexpr std::size_t kLeastRemembered = 24;
+constexpr std::size_t kMostRemembered = 1024;
+
+void remember(Picture& picture, const std::string& text) {
+  if (text.size() < kLeastRemembered || text.size() > kMostRemembered) return;
+  if (picture.texts.size() < kTexts) {
+    picture.texts.push_back(text);
+  } else {
+    picture.texts[picture.next_text % kTexts] = text;
+  }
+  picture.next_text = (picture.next_text + 1) % kTexts;
+}
+
 // What rows of a picture are expected to be in the next.
 using Drifts = std::vector<Number>;  // one a column
 
@@ -149,18 +167,27 @@ class Writer {
     if (more != 0) number(more);
   }
 
-  void cell(const Value& expected, const Value& value) {
-    if (const auto* text_value = std::get_if<std::string>(&value)) {
-      const auto* before = std::get_if<std::string>(&expected);
-      std::size_t shared = 0;
-      if (before != nullptr) {
-        const auto most = std::min(before->size(), text_value->size());
-        while (shared < most && (*before)[shared] == (*text_value)[shared]) ++shared;
+  void text_cell(const std::string* before, const std::string& value, Picture& film) {
+    if (value.size() >= kLeastRemembered) {
+      const auto known = std::find(film.texts.begin(), film.texts.end(), value);
+      if (known != film.texts.end()) {
+        return head(Form::text, 2 * static_cast<std::uint64_t>(known - film.texts.begin()) + 1);
       }
-      head(Form::text, shared);
-      number(text_value->size() - shared);
-      text(std::string_view(*text_value).substr(shared));
-      return;
+    }
+    std::size_t shared = 0;
+    if (before != nullptr) {
+      const auto most = std::min(before->size(), value.size());
+      while (shared < most && (*before)[shared] == value[shared]) ++shared;
+    }
+    head(Form::text, 2 * shared);
+    number(value.size() - shared);
+    text(std::string_view(value).substr(shared));
+    remember(film, value);
+  }
+
+  void cell(const Value& expected, const Value& value, Picture& film) {
+    if (const auto* text_value = std::get_if<std::string>(&value)) {
+      return text_cell(std::get_if<std::string>(&expected), *text_value, film);
     }
     const auto before = number_of(expected);
     const auto own = number_of(value);
@@ -180,7 +207,7 @@ class Writer {
 
   // `expected` gives what a column is expected to hold.
   template <class Expected>
-  void cells(const Row& row, Expected expected) {
+  void cells(const Row& row, Expected expected, Picture& film) {
     const auto mask_at = bytes_.size();
     bytes_.append((row.size() + 7) / 8, '\0');
     for (std::size_t i = 0; i < row.size(); ++i) {
@@ -188,7 +215,7 @@ class Writer {
       if (same(before, row[i])) continue;
       auto& mask = bytes_[mask_at + i / 8];
       mask = static_cast<char>(static_cast<std::uint8_t>(mask) | 1U << (i % 8));
-      cell(before, row[i]);
+      cell(before, row[i], film);
     }
   }
 
@@ -201,8 +228,9 @@ class Writer {
 // The keys of a row as one text.
 std::string keys_of(const std::vector<Heading>& headings, const Row& row) {
   Writer out;
+  Picture nothing_remembered;
   for (std::size_t i = 0; i < headings.size(); ++i) {
-    if (headings[i].kind == Kind::key) out.cell(Value{}, row[i]);
+    if (headings[i].kind == Kind::key) out.cell(Value{}, row[i], nothing_remembered);
   }
   return out.take();
 }
@@ -326,8 +354,8 @@ void write_change(Writer& out, const Picture& previous, const std::vector<Row>& 
     }
     ++count;
     changed.number(std::exchange(between, 0));
-    changed.cells(*stayed[i],
-                  [&](std::size_t column) -> const Value& { return expected[column]; });
+    changed.cells(
+        *stayed[i], [&](std::size_t column) -> const Value& { return expected[column]; }, next);
   }
   out.number(count);
   out.text(changed.take());
@@ -337,7 +365,8 @@ void write_change(Writer& out, const Picture& previous, const std::vector<Row>& 
   const Row* before = &nothings;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (matches[i]) continue;
-    out.cells(rows[i], [&](std::size_t column) -> const Value& { return (*before)[column]; });
+    out.cells(
+        rows[i], [&](std::size_t column) -> const Value& { return (*before)[column]; }, next);
     before = &rows[i];
     next.rows.push_back(rows[i]);
   }
@@ -378,7 +407,7 @@ class Reader {
     return out;
   }
 
-  Value cell(const Value& expected) {
+  Value cell(const Value& expected, Picture& film) {
     const auto head = byte();
     std::uint64_t value = (head >> 3U) & 0xfU;
     if ((head & 0x80U) != 0) value |= number() << 4U;
@@ -396,31 +425,39 @@ class Reader {
         for (unsigned i = 0; i < 8; ++i) bits |= static_cast<std::uint64_t>(byte()) << 8U * i;
         return std::bit_cast<double>(bits);
       }
-      case Form::text: {
-        const auto* before = std::get_if<std::string>(&expected);
-        if (value > (before == nullptr ? 0 : before->size())) throw Malformed{};
-        const auto rest = text(number());
-        if (value + rest.size() > kMostText) throw Malformed{};
-        std::string out;
-        out.reserve(value + rest.size());
-        if (before != nullptr) out.append(*before, 0, value);
-        out.append(rest);
-        return out;
-      }
+      case Form::text:
+        return text_cell(std::get_if<std::string>(&expected), value, film);
       default:
         return value_of(form, unzigzag(value));
     }
   }
 
   // Puts into `row`, which holds what is expected, what is not as expected.
-  void cells(Row& row) {
+  void cells(Row& row, Picture& film) {
     const auto mask = text((row.size() + 7) / 8);
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if ((static_cast<std::uint8_t>(mask[i / 8]) >> (i % 8) & 1U) != 0) row[i] = cell(row[i]);
+      if ((static_cast<std::uint8_t>(mask[i / 8]) >> (i % 8) & 1U) != 0) row[i] = cell(row[i], film);
     }
   }
 
  private:
+  std::string text_cell(const std::string* before, std::uint64_t what, Picture& film) {
+    const auto which = what >> 1U;
+    if ((what & 1U) != 0) {
+      if (which >= film.texts.size()) throw Malformed{};
+      return film.texts[which];
+    }
+    if (which > (before == nullptr ? 0 : before->size())) throw Malformed{};
+    const auto rest = text(number());
+    if (which + rest.size() > kMostText) throw Malformed{};
+    std::string out;
+    out.reserve(which + rest.size());
+    if (before != nullptr) out.append(*before, 0, which);
+    out.append(rest);
+    remember(film, out);
+    return out;
+  }
+
   std::string_view left_;
 };
 
@@ -486,14 +523,14 @@ void read_change(Reader& in, Picture& picture) {
     at += in.count(rows.size());
     if (at >= rows.size()) throw Malformed{};
     budget.give_back(rows[at]);
-    in.cells(rows[at]);
+    in.cells(rows[at], picture);
     budget.take(rows[at++]);
   }
 
   Row row(columns);
   for (auto left = in.count(in.left()); left > 0; --left) {
     if ((rows.size() + 1) * columns > kMostCells) throw Malformed{};
-    in.cells(row);
+    in.cells(row, picture);
     budget.take(row);
     rows.push_back(row);
   }
@@ -533,7 +570,7 @@ Result<Frame> encode(std::vector<Heading> headings, const std::vector<Row>& rows
   }
   Frame frame;
   frame.picture.headings = std::move(headings);
-  const Picture nothing{frame.picture.headings, {}};
+  const Picture nothing{.headings = frame.picture.headings};
   write_change(out, nothing, rows, frame.picture);
   frame.bytes = out.take();
   return frame;
@@ -546,6 +583,8 @@ Result<Frame> encode(const Picture& previous, const std::vector<Row>& rows) {
   out.byte(kDifference);
   Frame frame;
   frame.picture.headings = previous.headings;
+  frame.picture.texts = previous.texts;
+  frame.picture.next_text = previous.next_text;
   write_change(out, previous, rows, frame.picture);
   frame.bytes = out.take();
   return frame;

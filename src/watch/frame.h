@@ -33,6 +33,11 @@ struct Picture {
   std::vector<Heading> headings;
   std::vector<Row> rows;  // each as long as the headings
 
+  // Texts that lately came in this film: such a one costs two bytes when it comes again, as the
+  // statements of short transactions do. For frame.cpp alone.
+  std::vector<std::string> texts;
+  std::size_t next_text = 0;  // whose place the next one takes
+
   // The position of a column, or -1.
   [[nodiscard]] int position(std::string_view column) const;
 };

@@ -258,7 +258,7 @@ TEST(Frame, MillisecondsAndTimesCostWhatTheyDifferBy) {
 }
 
 TEST(Frame, WhatDoesNotFitIsRefused) {
-  EXPECT_EQ(encode({}, {}).error().code, ErrorCode::kBadInput);
+  EXPECT_EQ(encode(std::vector<Heading>{}, {}).error().code, ErrorCode::kBadInput);
   EXPECT_EQ(encode(kTable, {{Value{}}}).error().code, ErrorCode::kBadInput);
   const auto key = encode(kTable, {});
   EXPECT_EQ(encode(key->picture, {Row(kTable.size() + 1)}).error().code, ErrorCode::kBadInput);
