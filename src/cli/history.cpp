@@ -1,3 +1,5 @@
+#include "watch/history.h"
+
 #include <algorithm>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -5,7 +7,6 @@
 #include "cli/command.h"
 #include "cli/table.h"
 #include "watch/collector.h"
-#include "watch/history.h"
 #include "watch/history_json.h"
 
 namespace lyceum::cli {
@@ -70,12 +71,11 @@ Result<Selection> selection_of(const Arguments& arguments) {
                  .hint = "write 1, or 0.5"};
   }
   // As the guide has it: getMetrics(type, hours = 1), and getAllMetrics() is all there is.
-  const double hours =
-      arguments.hours > 0 ? arguments.hours : arguments.collector.empty() ? 0 : 1;
+  const double hours = arguments.hours > 0 ? arguments.hours : arguments.collector.empty() ? 0 : 1;
   if (hours > 0) {
-    out.from = SystemClock().wall_now() -
-               std::chrono::duration_cast<std::chrono::microseconds>(
-                   std::chrono::duration<double, std::ratio<3600>>(hours));
+    out.from =
+        SystemClock().wall_now() - std::chrono::duration_cast<std::chrono::microseconds>(
+                                       std::chrono::duration<double, std::ratio<3600>>(hours));
   }
   return out;
 }
@@ -189,9 +189,9 @@ int run_history(Context& context, const Arguments& arguments) {
     return list(context, history);
   }
   if (!context.json) return print(context, history, *selection, arguments.columns);
-  const auto written = watch::write_history_json(
-      history, *selection, arguments.columns,
-      [&](std::string_view piece) { context.out << piece; });
+  const auto written =
+      watch::write_history_json(history, *selection, arguments.columns,
+                                [&](std::string_view piece) { context.out << piece; });
   if (written.has_error()) return context.fail(written.error());
   context.out << std::endl;
   return kDone;

@@ -6,8 +6,9 @@
 //   difference   'D', a change
 //   change       drifts, for each: column (counted from the drift before), form, signed amount;
 //                rows gone, for each: how many stay before it;
-//                rows changed, for each: how many of those that stay do not change before it, cells;
-//                rows come, for each: cells, against the row that came before it, or nothings
+//                rows changed, for each: how many of those that stay do not change before it,
+//                cells; rows come, for each: cells, against the row that came before it, or
+//                nothings
 //   cells        a bit for each column, the first lowest: 1 where it is not as expected; then
 //                these columns' cells
 //   cell         a head: 3 bits what follows, 4 bits the lowest of a number, 1 bit whether a
@@ -18,13 +19,14 @@
 //                expected, then the length of the rest, and the rest; or, odd, twice the place of
 //                a text that is remembered
 //
-// What is expected of a row that stays is what it was, with its column's drift where it has the
-// drift's form. A double has the first form that gives the same bits again: count / 1, 1000 or
+// What is expected of a row that stays is what it was, with its column's drift where the drift's
+// form can hold it. A double has the first form that gives the same bits again: count / 1, 1000 or
 // 1000000 as the nearest double, else its own bits as an integer. So times with microseconds and
 // milliseconds with three digits differ by small integers, and everything else is still exact.
 //
-// Texts of a length between kLeastRemembered and kMostRemembered that are written out are remembered in the
-// order in which they stand in the film, the last kTexts of them, each in the place of the oldest.
+// Texts of a length between kLeastRemembered and kMostRemembered that are written out are
+// remembered in the order in which they stand in the film, the last kTexts of them, each in the
+// place of the oldest.
 
 #include "watch/frame.h"
 
@@ -69,7 +71,8 @@ constexpr std::int64_t subtract(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
 }
 
-// ---- Values as numbers ---------------------------------------------------------------------------
+// ---- Values as numbers
+// ---------------------------------------------------------------------------
 
 constexpr double scale_of(Form form) {
   return form == Form::ones ? 1 : form == Form::thousandths ? 1e3 : 1e6;
@@ -146,11 +149,12 @@ using Drifts = std::vector<Number>;  // one a column
 
 Value drifted(const Value& value, const Number& drift) {
   if (drift.form == Form::nothing) return value;
-  const auto was = number_of(value);
-  return was.form == drift.form ? value_of(was.form, add(was.number, drift.number)) : value;
+  const auto was = number_in(drift.form, value);
+  return was ? value_of(drift.form, add(*was, drift.number)) : value;
 }
 
-// ---- Writing ---------------------------------------------------------------------------------------
+// ---- Writing
+// ---------------------------------------------------------------------------------------
 
 class Writer {
  public:
@@ -365,14 +369,14 @@ void write_change(Writer& out, const Picture& previous, const std::vector<Row>& 
   const Row* before = &nothings;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (matches[i]) continue;
-    out.cells(
-        rows[i], [&](std::size_t column) -> const Value& { return (*before)[column]; }, next);
+    out.cells(rows[i], [&](std::size_t column) -> const Value& { return (*before)[column]; }, next);
     before = &rows[i];
     next.rows.push_back(rows[i]);
   }
 }
 
-// ---- Reading ---------------------------------------------------------------------------------------
+// ---- Reading
+// ---------------------------------------------------------------------------------------
 
 // Thrown within this file alone: what is read cannot be a frame.
 struct Malformed {};
@@ -436,7 +440,8 @@ class Reader {
   void cells(Row& row, Picture& film) {
     const auto mask = text((row.size() + 7) / 8);
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if ((static_cast<std::uint8_t>(mask[i / 8]) >> (i % 8) & 1U) != 0) row[i] = cell(row[i], film);
+      if ((static_cast<std::uint8_t>(mask[i / 8]) >> (i % 8) & 1U) != 0)
+        row[i] = cell(row[i], film);
     }
   }
 

@@ -8,14 +8,14 @@
 #include "watch/sample.h"
 
 // How samples of one source are written down: like a film. A key frame holds a picture by itself, a
-// difference what is new against the picture before it. What has not changed costs nothing, nor does
-// a column in which most rows change by the same amount, as ages do.
+// difference what is new against the picture before it. What has not changed costs nothing, nor
+// does a column in which most rows change by the same amount, as ages do.
 //
 // Every value comes back bit by bit: integers as integers, doubles with their zero's sign and their
-// NaN's bits, texts with whatever bytes. Rows are matched by their keys; where several have the same
-// keys, or there are no key columns, the first with the first, the second with the second, and so
-// on. Rows that stay keep their place and new ones come last: a picture has the rows of its sample,
-// not their order.
+// NaN's bits, texts with whatever bytes. Rows are matched by their keys; where several have the
+// same keys, or there are no key columns, the first with the first, the second with the second, and
+// so on. Rows that stay keep their place and new ones come last: a picture has the rows of its
+// sample, not their order.
 //
 // The form of the bytes is told in frame.cpp.
 namespace lyceum::watch {

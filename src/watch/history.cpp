@@ -46,7 +46,8 @@ bool Selection::holds(const Source& source) const {
          fits(node, source.node) && fits(database, source.database);
 }
 
-// ---- Writing -------------------------------------------------------------------------------------
+// ---- Writing
+// -------------------------------------------------------------------------------------
 
 History::History(Store& store, HistoryOptions options) : store_(&store), options_(options) {
   options_.film_samples = std::clamp(options_.film_samples, 1, static_cast<int>(kPlaces));
@@ -87,8 +88,8 @@ Result<void> History::write(const Sample& sample) {
 
   auto& live = live_[sample.source];
   const bool further = goes_on(live, sample);
-  auto frame = further ? encode(live.picture, sample.rows)
-                       : encode(headings_of(*collector), sample.rows);
+  auto frame =
+      further ? encode(live.picture, sample.rows) : encode(headings_of(*collector), sample.rows);
   if (frame.has_error()) return frame.error();
   const auto keep = [&]() -> Result<void> {
     if (!further) return begin_film(sample, live, frame->bytes);
@@ -174,7 +175,8 @@ Result<std::int64_t> History::id_of(const Source& source) {
   return id;
 }
 
-// ---- Time, as it was watched ---------------------------------------------------------------------
+// ---- Time, as it was watched
+// ---------------------------------------------------------------------
 
 void History::observe(Timestamp at) {
   if (last_at_ && at > *last_at_) {
@@ -186,7 +188,8 @@ void History::observe(Timestamp at) {
 // As far as the newest film goes: what other films have beyond it is some minutes.
 Result<void> History::resume_observed() {
   auto observed = store_->database().number(
-      "SELECT observed + max(0, coalesce((SELECT at FROM sample WHERE sample.id < (film.id + 1) * 4096"
+      "SELECT observed + max(0, coalesce((SELECT at FROM sample WHERE sample.id < (film.id + 1) * "
+      "4096"
       "                                   ORDER BY sample.id DESC LIMIT 1), first_at) - first_at)"
       "  FROM film ORDER BY id DESC LIMIT 1");
   if (observed.has_error()) return observed.error();
@@ -194,7 +197,8 @@ Result<void> History::resume_observed() {
   return {};
 }
 
-// ---- Forgetting ----------------------------------------------------------------------------------
+// ---- Forgetting
+// ----------------------------------------------------------------------------------
 
 Result<void> History::trim() {
   for (int i = 0; i < kFilmsAtATime; ++i) {
@@ -224,8 +228,8 @@ Result<bool> History::delete_oldest_film(bool any_age) {
 
   auto transaction = Transaction::begin(database);
   if (transaction.has_error()) return transaction.error();
-  auto done = database.run(fmt::format("DELETE FROM sample WHERE id < {}; DELETE FROM film WHERE id = {}",
-                                       (id + 1) * kPlaces, id));
+  auto done = database.run(fmt::format(
+      "DELETE FROM sample WHERE id < {}; DELETE FROM film WHERE id = {}", (id + 1) * kPlaces, id));
   if (done.has_error()) return done.error();
   done = transaction->commit();
   if (done.has_error()) return done.error();
@@ -234,7 +238,8 @@ Result<bool> History::delete_oldest_film(bool any_age) {
   return true;
 }
 
-// ---- Reading -------------------------------------------------------------------------------------
+// ---- Reading
+// -------------------------------------------------------------------------------------
 
 Result<std::vector<SourceSummary>> History::sources() {
   auto statement = store_->database().prepare(
@@ -301,9 +306,8 @@ Result<HistoryCursor> History::read(const Selection& selection) {
 }
 
 Result<std::vector<KeptSample>> History::latest(const Selection& selection) {
-  auto cursor = tracks_of({.collectors = selection.collectors,
-                           .node = selection.node,
-                           .database = selection.database});
+  auto cursor = tracks_of(
+      {.collectors = selection.collectors, .node = selection.node, .database = selection.database});
   if (cursor.has_error()) return cursor.error();
   std::vector<KeptSample> out;
   for (auto& track : cursor->tracks_) {

@@ -76,7 +76,8 @@ class HistoryCursor {
     bool has_sample = false;
     KeptSample sample;
   };
-  HistoryCursor(Store& store, Timestamp from, Timestamp to) : store_(&store), from_(from), to_(to) {}
+  HistoryCursor(Store& store, Timestamp from, Timestamp to)
+      : store_(&store), from_(from), to_(to) {}
   Result<void> advance(Track& track);
 
   Store* store_;

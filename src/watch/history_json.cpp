@@ -45,7 +45,8 @@ boost::json::value json_of(const Value& value) {
   if (const auto* real = std::get_if<double>(&value)) {
     return std::isfinite(*real) ? boost::json::value(*real) : boost::json::value(nullptr);
   }
-  if (const auto* text = std::get_if<std::string>(&value)) return boost::json::value(valid_utf8(*text));
+  if (const auto* text = std::get_if<std::string>(&value))
+    return boost::json::value(valid_utf8(*text));
   return nullptr;
 }
 
@@ -142,9 +143,8 @@ Result<std::string> history_list_json(History& history) {
                                        {"first", milliseconds(one.first)},
                                        {"last", milliseconds(one.last)}});
   }
-  return boost::json::serialize(boost::json::object{{"sources", std::move(list)},
-                                                    {"file", history.store().path().string()},
-                                                    {"bytes", *used}});
+  return boost::json::serialize(boost::json::object{
+      {"sources", std::move(list)}, {"file", history.store().path().string()}, {"bytes", *used}});
 }
 
 }  // namespace lyceum::watch

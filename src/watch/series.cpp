@@ -83,7 +83,8 @@ std::vector<Point> put_together(const std::vector<Step>& steps, std::size_t most
   std::vector<double> weights(most, 0);
   for (const auto& step : steps) {
     const double share = span > 0 ? seconds(first->at, step.at) / span : 0;
-    const auto part = std::min(static_cast<std::size_t>(share * static_cast<double>(most)), most - 1);
+    const auto part =
+        std::min(static_cast<std::size_t>(share * static_cast<double>(most)), most - 1);
     auto& point = parts[part];
     if (!point) point = Point{step.at, step.value, 0, step.value};
     point->at = std::max(point->at, step.at);

@@ -107,10 +107,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool r
     // SQLite would make it for all to read; its -wal and -shm then take after it.
     const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (made < 0) {
-      return Error{.code = ErrorCode::kIo,
-                   .message =
-                       fmt::format("cannot open the monitor's file {}: {}", path, strerror(errno)),
-                   .hint = "set watch.history_file, or who owns its directory"};
+      return Error{
+          .code = ErrorCode::kIo,
+          .message = fmt::format("cannot open the monitor's file {}: {}", path, strerror(errno)),
+          .hint = "set watch.history_file, or who owns its directory"};
     }
     ::close(made);
   }

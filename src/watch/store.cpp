@@ -91,9 +91,10 @@ Result<fs::path> history_path(const WatchSettings& settings,
     // The XDG specification: a relative path is invalid and ignored.
     if (value.starts_with('/')) return fs::path(value) / rest;
   }
-  return Error{.code = ErrorCode::kConfiguration,
-               .message = "there is no place for the history: neither XDG_STATE_HOME nor HOME is set",
-               .hint = "set watch.history_file"};
+  return Error{
+      .code = ErrorCode::kConfiguration,
+      .message = "there is no place for the history: neither XDG_STATE_HOME nor HOME is set",
+      .hint = "set watch.history_file"};
 }
 
 Result<Store> Store::open(fs::path path, const Clock& clock, StoreOptions options) {
@@ -193,12 +194,14 @@ Result<void> Store::prepare() {
     auto done = transaction->commit();
     if (done.has_error()) return done;
   }
-  // Never reached where the history is cut in time: it holds whatever else goes wrong.
   auto page = database.number("PRAGMA page_size");
   if (page.has_error()) return page.error();
-  return database.run(
-      fmt::format("PRAGMA max_page_count = {};",
-                  (most_used_bytes() + options_.max_bytes / 32) / static_cast<std::uint64_t>(*page)));
+  const auto pages = [&](std::uint64_t bytes) { return bytes / static_cast<std::uint64_t>(*page); };
+  // The most pages are not reached where the history is cut in time: they hold whatever goes wrong.
+  const auto room = options_.max_bytes - most_used_bytes();
+  return database.run(fmt::format("PRAGMA wal_autocheckpoint = {}; PRAGMA max_page_count = {};",
+                                  std::min<std::uint64_t>(pages(room / 4), 1000),
+                                  pages(most_used_bytes() + room / 2)));
 }
 
 Result<bool> Store::ready() {
@@ -262,7 +265,8 @@ Result<void> Store::move_aside() {
 }
 
 std::uint64_t Store::most_used_bytes() const {
-  // SQLite's log takes some 4 MiB beside the file, more while somebody reads for long.
+  // The rest is for SQLite's log beside the file (a quarter of it, more while somebody reads for
+  // long), and for what comes before the oldest goes.
   return options_.max_bytes - std::min<std::uint64_t>(options_.max_bytes / 8, 16U << 20U);
 }
 
@@ -275,7 +279,8 @@ Result<std::uint64_t> Store::used_bytes() {
 }
 
 Result<void> Store::shrink() {
-  auto size = database_->number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+  auto size =
+      database_->number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
   if (size.has_error()) return size.error();
   if (static_cast<std::uint64_t>(*size) <= most_used_bytes()) return {};
   return database_->run(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtATime));

@@ -1,12 +1,13 @@
 // lyceum history on a file that the library wrote, as the service does.
 
+#include "watch/history.h"
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/program.h"
 #include "watch/collector.h"
-#include "watch/history.h"
 
 namespace lyceum::cli_test {
 namespace {
@@ -23,16 +24,20 @@ class HistoryCommand : public ::testing::Test {
       // Now, half an hour ago, and so on.
       const auto at = clock_.wall_now() - std::chrono::minutes(30) * (3 - i);
       for (const auto* node : {"one:5432", "two:5432"}) {
-        EXPECT_TRUE(history.append(
-            {.source = {"connections", node, ""}, .at = at, .epoch = 1,
-             .rows = {row("connections", {{"used", std::int64_t{10 + i}}})}}));
-        EXPECT_TRUE(history.append(
-            {.source = {"statements", node, "app"}, .at = at, .epoch = 1,
-             .rows = {row("statements", {{"queryid", std::int64_t{7}},
-                                         {"user", std::string("ada")},
-                                         {"toplevel", std::int64_t{1}},
-                                         {"query", std::string("SELECT\n  1")},
-                                         {"calls", std::int64_t{i}}})}}));
+        EXPECT_TRUE(
+            history.append({.source = {"connections", node, ""},
+                            .at = at,
+                            .epoch = 1,
+                            .rows = {row("connections", {{"used", std::int64_t{10 + i}}})}}));
+        EXPECT_TRUE(
+            history.append({.source = {"statements", node, "app"},
+                            .at = at,
+                            .epoch = 1,
+                            .rows = {row("statements", {{"queryid", std::int64_t{7}},
+                                                        {"user", std::string("ada")},
+                                                        {"toplevel", std::int64_t{1}},
+                                                        {"query", std::string("SELECT\n  1")},
+                                                        {"calls", std::int64_t{i}}})}}));
       }
     }
   }
@@ -95,8 +100,8 @@ TEST_F(HistoryCommand, ShowsPeopleTables) {
   const auto newest = run({"--collector", "statements"});
   EXPECT_THAT(newest.out, HasSubstr("SELECT   1"));
   EXPECT_EQ(lines_of(newest.out), 4) << newest.out;
-  const auto series =
-      run({"--collector", "connections", "--column", "used", "--hours", "24", "--node", "one:5432"});
+  const auto series = run(
+      {"--collector", "connections", "--column", "used", "--hours", "24", "--node", "one:5432"});
   EXPECT_EQ(lines_of(series.out), 5) << series.out;
   EXPECT_THAT(series.out, HasSubstr(" 12\n"));
   EXPECT_THAT(series.out, Not(HasSubstr("usable")));
@@ -111,8 +116,7 @@ TEST_F(HistoryCommand, SaysWhatIsWrong) {
   EXPECT_THAT(unknown.err, HasSubstr("wraparound"));
   EXPECT_THAT(run({"--collector", "wal", "--column", "no"}).err, HasSubstr("full_page_images"));
   EXPECT_THAT(run({"--hours", "-1"}).err, HasSubstr("--hours"));
-  const auto missing =
-      run_lyceum({"history"}, {"LYCEUM_WATCH_HISTORY_FILE=" + path() + ".no"});
+  const auto missing = run_lyceum({"history"}, {"LYCEUM_WATCH_HISTORY_FILE=" + path() + ".no"});
   EXPECT_EQ(missing.exit_status, 1);
   EXPECT_THAT(missing.err, HasSubstr("there is no history at"));
 }

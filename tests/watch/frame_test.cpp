@@ -11,9 +11,9 @@ namespace {
 
 using Rows = std::vector<Row>;
 
-const std::vector<Heading> kTable = {
-    {"schema", Kind::key}, {"table", Kind::key},    {"size", Kind::gauge},
-    {"age", Kind::gauge},  {"scans", Kind::counter}, {"note", Kind::text}};
+const std::vector<Heading> kTable = {{"schema", Kind::key},    {"table", Kind::key},
+                                     {"size", Kind::gauge},    {"age", Kind::gauge},
+                                     {"scans", Kind::counter}, {"note", Kind::text}};
 
 // Everything of a value, bits of doubles too, as a text that sorts.
 std::string text_of(const Value& value) {
@@ -74,35 +74,34 @@ const double kNaN = std::numeric_limits<double>::quiet_NaN();
 std::vector<Value> awkward() {
   using Real = std::numeric_limits<double>;
   using Whole = std::numeric_limits<std::int64_t>;
-  std::vector<Value> out = {
-      Value{},
-      std::string(),
-      std::string("a"),
-      std::string("a\0b", 3),
-      std::string("\xff\xfe"),
-      std::string(5000, 'x'),
-      kNaN,
-      -kNaN,
-      std::bit_cast<double>(0x7ff0000000000001ULL),  // a NaN with a message
-      Real::infinity(),
-      -Real::infinity(),
-      Real::max(),
-      Real::lowest(),
-      Real::min(),
-      Real::denorm_min(),
-      0.0,
-      -0.0,
-      0.1,
-      0.1 + 0.2,
-      -0.001,
-      1e-6,
-      1e15,
-      9007199254740993.0,
-      9007199254740992.0,
-      9223372036854775807.0,
-      1767225600.123456,
-      123.457,
-      1.0 / 3};
+  std::vector<Value> out = {Value{},
+                            std::string(),
+                            std::string("a"),
+                            std::string("a\0b", 3),
+                            std::string("\xff\xfe"),
+                            std::string(5000, 'x'),
+                            kNaN,
+                            -kNaN,
+                            std::bit_cast<double>(0x7ff0000000000001ULL),  // a NaN with a message
+                            Real::infinity(),
+                            -Real::infinity(),
+                            Real::max(),
+                            Real::lowest(),
+                            Real::min(),
+                            Real::denorm_min(),
+                            0.0,
+                            -0.0,
+                            0.1,
+                            0.1 + 0.2,
+                            -0.001,
+                            1e-6,
+                            1e15,
+                            9007199254740993.0,
+                            9007199254740992.0,
+                            9223372036854775807.0,
+                            1767225600.123456,
+                            123.457,
+                            1.0 / 3};
   for (const auto whole : {Whole::min(), Whole::min() + 1, std::int64_t{-1}, std::int64_t{0},
                            std::int64_t{1}, std::int64_t{63}, std::int64_t{64}, Whole::max() - 1,
                            Whole::max(), std::int64_t{9007199254740993}}) {
@@ -146,11 +145,10 @@ TEST(Frame, RowsComeGoAndChange) {
 }
 
 TEST(Frame, RowsWithTheSameKeysAndRowsWithoutKeysAreToldApartByTheirOrder) {
-  expect_round_trip(
-      {{"k", Kind::key}, {"v", Kind::gauge}},
-      {{{std::string("a"), 1.0}, {std::string("a"), 2.0}, {std::string("b"), 3.0}},
-       {{std::string("a"), 1.0}, {std::string("b"), 3.0}},
-       {{std::string("a"), 1.0}, {std::string("a"), 7.0}, {std::string("a"), 1.0}}});
+  expect_round_trip({{"k", Kind::key}, {"v", Kind::gauge}},
+                    {{{std::string("a"), 1.0}, {std::string("a"), 2.0}, {std::string("b"), 3.0}},
+                     {{std::string("a"), 1.0}, {std::string("b"), 3.0}},
+                     {{std::string("a"), 1.0}, {std::string("a"), 7.0}, {std::string("a"), 1.0}}});
   expect_round_trip({{"v", Kind::gauge}}, {{{1.0}}, {{2.0}}, {{2.0}, {3.0}}, {}, {{1.0}}});
 }
 
@@ -225,23 +223,23 @@ TEST(Frame, RandomFilmsComeBack) {
   }
 }
 
-Rows many_tables(std::int64_t age, double since) {
+Rows many_tables(std::int64_t age, std::int64_t since_micros) {
   Rows rows;
   for (int i = 0; i < 3000; ++i) {
     rows.push_back({std::string("public"), "table_" + std::to_string(i), std::int64_t{i} * 8192,
                     age + i, static_cast<std::int64_t>(i % 7),
-                    since + static_cast<double>(i) / 1e6});
+                    static_cast<double>(since_micros + i) / 1e6});
   }
   return rows;
 }
 
 TEST(Frame, WhatDoesNotChangeCostsNothingAndNorDoesWhatAgesAlike) {
-  const std::vector<Heading> headings = {{"schema", Kind::key}, {"table", Kind::key},
-                                         {"size", Kind::gauge}, {"age", Kind::gauge},
+  const std::vector<Heading> headings = {{"schema", Kind::key},    {"table", Kind::key},
+                                         {"size", Kind::gauge},    {"age", Kind::gauge},
                                          {"scans", Kind::counter}, {"since", Kind::gauge}};
-  const auto rows = many_tables(1000, 3600.25);
+  const auto rows = many_tables(1000, 3'600'250'000);
   EXPECT_LE(size_of(rows, rows, headings), 5U);
-  EXPECT_LE(size_of(rows, many_tables(1250, 3900.250125), headings), 40U);
+  EXPECT_LE(size_of(rows, many_tables(1250, 3'900'250'125), headings), 40U);
   auto one_more = rows;
   std::get<std::int64_t>(one_more[1234][4]) += 3;
   EXPECT_LE(size_of(rows, one_more, headings), 10U);
@@ -254,7 +252,7 @@ TEST(Frame, WhatDoesNotChangeCostsNothingAndNorDoesWhatAgesAlike) {
 TEST(Frame, MillisecondsAndTimesCostWhatTheyDifferBy) {
   const std::vector<Heading> headings = {{"ms", Kind::counter}, {"at", Kind::gauge}};
   EXPECT_LE(size_of({{81236.457, 1767225600.123456}}, {{81237.001, 1767225610.1235}}, headings),
-            12U);
+            14U);
 }
 
 TEST(Frame, WhatDoesNotFitIsRefused) {

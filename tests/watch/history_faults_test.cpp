@@ -51,7 +51,8 @@ class HistoryFaults : public HistoryTest {
   }
 };
 
-// ---- Killed ---------------------------------------------------------------------------------------
+// ---- Killed
+// ---------------------------------------------------------------------------------------
 
 // The child keeps samples and says so through a pipe, until it is killed in the middle of it.
 TEST_F(HistoryFaults, WhatWasAcknowledgedIsThereAfterAKill) {
@@ -99,7 +100,8 @@ TEST_F(HistoryFaults, WhatWasAcknowledgedIsThereAfterAKill) {
   }
 }
 
-// ---- No room --------------------------------------------------------------------------------------
+// ---- No room
+// --------------------------------------------------------------------------------------
 
 Sample large(double second) {
   std::mt19937 random(static_cast<std::uint32_t>(second));
@@ -178,7 +180,8 @@ TEST_F(HistoryFaults, ADiskThatTakesNothingLosesTheSampleAndNothingElse) {
   EXPECT_EQ(records(all(open())), found);
 }
 
-// ---- Damaged --------------------------------------------------------------------------------------
+// ---- Damaged
+// --------------------------------------------------------------------------------------
 
 TEST_F(HistoryFaults, AFileThatIsNoneIsMovedAsideAndANewOneBegun) {
   fill(100);
@@ -247,7 +250,8 @@ TEST_F(HistoryFaults, AFileThatIsRemovedUnderItIsBegunAnew) {
   EXPECT_THAT(records(all(open())), ElementsAre(1, 2));
 }
 
-// ---- Somebody else's ------------------------------------------------------------------------------
+// ---- Somebody else's
+// ------------------------------------------------------------------------------
 
 TEST_F(HistoryFaults, WhatIsNotOursIsRefusedAndLeftAlone) {
   const auto refused = [&](const fs::path& file) {

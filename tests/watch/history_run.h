@@ -11,8 +11,8 @@
 namespace lyceum::watch {
 
 inline Timestamp at_second(double second) {
-  return Timestamp(std::chrono::microseconds(1'767'225'600'000'000 +
-                                             static_cast<std::int64_t>(second * 1e6)));
+  return Timestamp(
+      std::chrono::microseconds(1'767'225'600'000'000 + static_cast<std::int64_t>(second * 1e6)));
 }
 
 // A row of a collector: what is not named is nothing.
@@ -20,7 +20,8 @@ inline Row row_of(std::string_view collector,
                   const std::vector<std::pair<std::string_view, Value>>& values) {
   const auto* of = find_collector(collector);
   Row row(of->columns.size());
-  for (const auto& [name, value] : values) row.at(static_cast<std::size_t>(of->position(name))) = value;
+  for (const auto& [name, value] : values)
+    row.at(static_cast<std::size_t>(of->position(name))) = value;
   return row;
 }
 

@@ -104,7 +104,8 @@ TEST_F(HistoryTest, WhatCannotBeKeptIsRefusedAndTheNextIsKept) {
   EXPECT_THAT(records(all(history)), ElementsAre(1, 3));
 }
 
-// ---- A clock that jumps --------------------------------------------------------------------------
+// ---- A clock that jumps
+// --------------------------------------------------------------------------
 
 TEST_F(HistoryTest, AClockThatIsSetBackKeepsTheOrderOfArrivalAndTimesStayRight) {
   auto& history = open();
@@ -135,7 +136,8 @@ TEST_F(HistoryTest, AClockThatIsAYearAheadForAMomentDeletesNothing) {
   EXPECT_THAT(all(once_more), SizeIs(212));
 }
 
-// ---- Forgetting ------------------------------------------------------------------------------------
+// ---- Forgetting
+// ------------------------------------------------------------------------------------
 
 TEST_F(HistoryTest, WhatIsOlderThanItsRetentionGoesAndNothingThatIsYounger) {
   const HistoryOptions options{.retention = 24h};
@@ -202,7 +204,8 @@ TEST_F(HistoryTest, TheFileStaysBelowItsLimitAndTheOldestGoFirst) {
   EXPECT_LE(size_on_disk(path()), kLower);
 }
 
-// ---- Series ---------------------------------------------------------------------------------------
+// ---- Series
+// ---------------------------------------------------------------------------------------
 
 Sample server(double second, Value started) {
   return {.source = {"server", "one", ""},
@@ -224,18 +227,18 @@ TEST_F(HistoryTest, ACountersSeriesIsItsRateAndStartsAnewWhereCountingDid) {
   ASSERT_TRUE(history.append(wal(0, 100)));
   EXPECT_THAT(series(history, query)->points, IsEmpty()) << "one sample is not enough";
   EXPECT_EQ(series(history, query)->samples, 1U);
-  ASSERT_TRUE(history.append(wal(10, 150)));     // 5 a second
-  ASSERT_TRUE(history.append(wal(30, 150)));     // 0
-  ASSERT_TRUE(history.append(wal(40, 20)));      // fell
-  ASSERT_TRUE(history.append(wal(50, 40)));      // 2
+  ASSERT_TRUE(history.append(wal(10, 150)));      // 5 a second
+  ASSERT_TRUE(history.append(wal(30, 150)));      // 0
+  ASSERT_TRUE(history.append(wal(40, 20)));       // fell
+  ASSERT_TRUE(history.append(wal(50, 40)));       // 2
   ASSERT_TRUE(history.append(wal(60, 1000, 2)));  // another epoch, though it rose
   ASSERT_TRUE(history.append(wal(70, 1010, 2)));  // 1
   auto missing = wal(80, 0, 2);
   missing.rows.clear();
   ASSERT_TRUE(history.append(missing));
-  ASSERT_TRUE(history.append(wal(90, 1300, 2)));   // the row was away
-  ASSERT_TRUE(history.append(wal(85, 1400, 2)));   // the clock was set back
-  ASSERT_TRUE(history.append(wal(95, 1430, 2)));   // 3
+  ASSERT_TRUE(history.append(wal(90, 1300, 2)));  // the row was away
+  ASSERT_TRUE(history.append(wal(85, 1400, 2)));  // the clock was set back
+  ASSERT_TRUE(history.append(wal(95, 1430, 2)));  // 3
   const auto found = series(history, query);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->kind, Kind::counter);
@@ -324,7 +327,8 @@ TEST_F(HistoryTest, ASeriesIsOfOneRowAndOfNumbers) {
   EXPECT_EQ(series(history, query).error().code, ErrorCode::kBadInput);
 }
 
-// ---- JSON ----------------------------------------------------------------------------------------
+// ---- JSON
+// ----------------------------------------------------------------------------------------
 
 TEST_F(HistoryTest, AsJsonItIsTheGuidesMetrics) {
   auto& history = open();
@@ -354,7 +358,8 @@ TEST_F(HistoryTest, AsJsonItIsTheGuidesMetrics) {
 
   const auto cut = boost::json::parse(*history_json(
       history, {.collectors = {"wal", "io"}, .node = "one", .from = at_second(1)}, {"records"}));
-  EXPECT_EQ(cut, boost::json::parse(R"({"io": [], "wal": [{"timestamp": 1767225602000, "node": "one",
+  EXPECT_EQ(cut,
+            boost::json::parse(R"({"io": [], "wal": [{"timestamp": 1767225602000, "node": "one",
     "database": "", "epoch": 1, "data": [{"records": 6}]}]})"));
   const auto list = boost::json::parse(*history_list_json(history));
   EXPECT_EQ(list.at("sources").as_array().size(), 3U);
