@@ -49,7 +49,8 @@ bool Selection::holds(const Source& source) const {
 // ---- Writing
 // -------------------------------------------------------------------------------------
 
-History::History(Store& store, HistoryOptions options) : store_(&store), options_(options) {
+History::History(Store& store, HistoryOptions options)
+    : store_(&store), options_(options), generation_(store.generation()) {
   options_.film_samples = std::clamp(options_.film_samples, 1, static_cast<int>(kPlaces));
 }
 
@@ -71,9 +72,9 @@ Result<void> History::write(const Sample& sample) {
     return Error{.code = ErrorCode::kBadInput,
                  .message = fmt::format("there is no collector {}", sample.source.collector)};
   }
-  auto another = store_->ready();
-  if (another.has_error()) return another.error();
-  if (*another) {
+  auto ready = store_->ready();
+  if (ready.has_error()) return ready;
+  if (std::exchange(generation_, store_->generation()) != store_->generation()) {
     live_.clear();
     observed_.reset();
   }
@@ -150,8 +151,7 @@ Result<void> History::begin_film(const Sample& sample, Live& live, const std::st
   }
   auto done = transaction->commit();
   if (done.has_error()) return done;
-  live = {.source_id = *source,
-          .film = *id,
+  live = {.film = *id,
           .samples = 0,
           .epoch = sample.epoch,
           .first_at = sample.at,

@@ -117,7 +117,6 @@ class History {
 
  private:
   struct Live {
-    std::int64_t source_id = 0;
     std::int64_t film = 0;  // 0: the next sample begins one
     std::int64_t samples = 0;
     std::int64_t epoch = 0;
@@ -137,6 +136,7 @@ class History {
 
   Store* store_;
   HistoryOptions options_;
+  std::uint64_t generation_;  // of the store that `live_` is of
   std::map<Source, Live> live_;
   Counts counts_;
   std::optional<std::int64_t> observed_;  // microseconds; nothing: to be read from the file

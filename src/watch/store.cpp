@@ -204,7 +204,7 @@ Result<void> Store::prepare() {
                                   pages(most_used_bytes() + room / 2)));
 }
 
-Result<bool> Store::ready() {
+Result<void> Store::ready() {
   if (options_.read_only) {
     return Error{.code = ErrorCode::kInternal,
                  .message = fmt::format("{} is open to be read", path_.string())};
@@ -232,8 +232,9 @@ Result<bool> Store::ready() {
       database_.reset();
       return connected.error();
     }
+    ++generation_;
   }
-  return another;
+  return {};
 }
 
 void Store::failed() {

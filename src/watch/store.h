@@ -45,8 +45,9 @@ class Store {
   [[nodiscard]] sqlite::Database& database() { return *database_; }
 
   // Called before a piece of work that writes. What the last one found damaged is moved aside here.
-  // True: the file is another one than before.
-  [[nodiscard]] Result<bool> ready();
+  [[nodiscard]] Result<void> ready();
+  // Another number: the file is another one, and what one knew of it does not hold.
+  [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
   // To be called with the errors of a piece of work: remembers whether the file is damaged.
   void failed();
@@ -75,6 +76,7 @@ class Store {
   StoreOptions options_;
   std::unique_ptr<sqlite::Database> database_;
   std::optional<std::filesystem::path> aside_;
+  std::uint64_t generation_ = 0;
   bool damaged_ = false;
 };
 

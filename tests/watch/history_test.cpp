@@ -80,6 +80,22 @@ TEST_F(HistoryTest, GivesBackWhatItWasGivenAlsoAfterARestart) {
   EXPECT_THAT(records(*latest), ElementsAre(5));
 }
 
+// As while a service is replaced by the next: the old one has not ended, the new one has begun.
+TEST_F(HistoryTest, TwoWhoWriteDoNotMixTheirFilms) {
+  auto& one = open({.film_samples = 7});
+  auto other = Store::open(path(), clock_);
+  ASSERT_TRUE(other);
+  History two(*other, {.film_samples = 5});
+  std::vector<std::int64_t> given;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE((i % 3 == 0 ? two : one).append(wal(i, i * i)));
+    given.push_back(i * i);
+  }
+  auto found = records(all(one));
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, given);
+}
+
 TEST_F(HistoryTest, TheFileIsItsOwnersAlone) {
   ASSERT_TRUE(open().append(wal(0, 1)));
   for (const auto* beside : {"", "-wal", "-shm"}) {
