@@ -5,20 +5,13 @@
 #include <optional>
 
 #include "watch/collector.h"
+#include "watch/rate.h"
 
 namespace lyceum::watch {
 namespace {
 
 double seconds(Timestamp from, Timestamp to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-std::optional<double> number_of(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-    return static_cast<double>(*integer);
-  }
-  const auto* real = std::get_if<double>(&value);
-  return real == nullptr ? std::nullopt : std::optional(*real);
 }
 
 // The value of the query's column in its row, where there is one.
@@ -56,15 +49,9 @@ struct Reading {
 std::optional<Step> rate(const Reading& before, const Reading& now) {
   if (before.epoch != now.epoch || now.at <= before.at) return std::nullopt;
   const double took = seconds(before.at, now.at);
-  double more = *number_of(now.value) - *number_of(before.value);
-  // Whole numbers beyond 2^53 are subtracted before they are rounded.
-  const auto* from = std::get_if<std::int64_t>(&before.value);
-  const auto* to = std::get_if<std::int64_t>(&now.value);
-  if (from != nullptr && to != nullptr && *to >= *from) {
-    more = static_cast<double>(static_cast<std::uint64_t>(*to) - static_cast<std::uint64_t>(*from));
-  }
-  if (!(more >= 0)) return std::nullopt;
-  return Step{now.at, more / took, took};
+  const auto more = rise(before.value, now.value);
+  if (!more) return std::nullopt;
+  return Step{now.at, *more / took, took};
 }
 
 std::vector<Point> put_together(const std::vector<Step>& steps, std::size_t most) {
