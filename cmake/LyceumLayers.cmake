@@ -93,3 +93,24 @@ std::string_view openapi_document() {
   set_property(GLOBAL APPEND PROPERTY LYCEUM_GENERATED_server
     ${CMAKE_BINARY_DIR}/generated/server/openapi.cpp)
 endfunction()
+
+# rules/default.toml, embedded: the rules that Lyceum brings.
+function(lyceum_rules)
+  set(source ${CMAKE_SOURCE_DIR}/rules/default.toml)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(READ ${source} document)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/watch/shipped_rules.cpp @ONLY CONTENT
+[=[#include "watch/rule.h"
+
+namespace lyceum::watch {
+
+const RuleFile& shipped_rules() {
+  static const RuleFile file{.name = "rules/default.toml", .text = R"rules(@document@)rules"};
+  return file;
+}
+
+}  // namespace lyceum::watch
+]=])
+  set_property(GLOBAL APPEND PROPERTY LYCEUM_GENERATED_watch
+    ${CMAKE_BINARY_DIR}/generated/watch/shipped_rules.cpp)
+endfunction()

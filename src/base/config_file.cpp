@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <tuple>
+
+#include "base/toml_tree.h"
 
 // toml++ 3.3 asserts in a debug build, and in any other tells the compiler to assume, what a
 // malformed file breaks: a key that begins ("[?"), a character beyond ASCII that is white space or
@@ -86,19 +89,58 @@ void collect(const toml::table& table, const std::string& section,
   }
 }
 
+TomlNode tree_of(const toml::node& node) {
+  TomlNode out;
+  out.line = node.source().begin.line;
+  if (const auto* table = node.as_table()) {
+    for (const auto& [name, part] : *table) {
+      out.parts.push_back(tree_of(part));
+      out.parts.back().key = name.str();
+    }
+    std::sort(out.parts.begin(), out.parts.end(), [](const TomlNode& a, const TomlNode& b) {
+      return std::tie(a.line, a.key) < std::tie(b.line, b.key);
+    });
+  } else if (const auto* list = node.as_array()) {
+    out.kind = TomlNode::Kind::list;
+    for (const auto& part : *list) out.parts.push_back(tree_of(part));
+  } else {
+    auto value = value_of(node);
+    if (!value.texts.empty()) out.text = std::move(value.texts.front());
+    out.kind = value.kind == ConfigFileValue::Kind::text      ? TomlNode::Kind::text
+               : value.kind == ConfigFileValue::Kind::integer ? TomlNode::Kind::integer
+               : value.kind == ConfigFileValue::Kind::real    ? TomlNode::Kind::real
+               : value.kind == ConfigFileValue::Kind::boolean ? TomlNode::Kind::boolean
+                                                              : TomlNode::Kind::other;
+  }
+  return out;
+}
+
+Error not_toml(const std::string& name, const toml::parse_error& problem) {
+  Error error;
+  error.code = ErrorCode::kConfiguration;
+  error.message = fmt::format("{}:{}: this is not TOML: {}", name, problem.source().begin.line,
+                              without_quotations(problem.description()));
+  return error;
+}
+
 }  // namespace
+
+const TomlNode* TomlNode::find(std::string_view name) const {
+  const auto found = std::find_if(parts.begin(), parts.end(),
+                                  [&](const TomlNode& part) { return part.key == name; });
+  return kind != Kind::table || found == parts.end() ? nullptr : &*found;
+}
+
+Result<TomlNode> parse_toml(const std::string& name, std::string_view text) {
+  const auto parsed = toml::parse(text, std::string_view(name));
+  if (!parsed) return not_toml(name, parsed.error());
+  return tree_of(parsed.table());
+}
 
 Result<std::vector<ConfigFileValue>> parse_config_file(const std::string& name,
                                                        std::string_view text) {
   const auto parsed = toml::parse(text, std::string_view(name));
-  if (!parsed) {
-    Error error;
-    error.code = ErrorCode::kConfiguration;
-    error.message =
-        fmt::format("{}:{}: this is not TOML: {}", name, parsed.error().source().begin.line,
-                    without_quotations(parsed.error().description()));
-    return error;
-  }
+  if (!parsed) return not_toml(name, parsed.error());
   std::vector<ConfigFileValue> out;
   collect(parsed.table(), "", out);
   std::sort(out.begin(), out.end(),

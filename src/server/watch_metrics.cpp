@@ -139,7 +139,7 @@ void tell_rows(Exposition& out, const Collector& collector, const Telling& how,
       auto labels = source_labels(*sample, !keyed_by_database);
       for (const auto key : keys) {
         auto name = std::string(collector.columns[key].name);
-        if (name == "node") continue;
+        if (name == "node" && !sample->source.node.empty()) continue;
         labels.push_back({std::move(name), label((*row)[key])});
       }
       // Two that only a process told apart are one series, which may have one value.

@@ -185,8 +185,10 @@ Result<GroupedSeries> grouped_series(History& history, const GroupQuery& query) 
   for (const auto& name : query.by) {
     if (collector->position(name) < 0) return no_column(query, name);
   }
+  // What this process says of itself is of no node.
+  const auto node = collector->scope == Scope::client ? std::string() : query.node;
   auto cursor = history.read(
-      {.collectors = {query.collector}, .node = query.node, .from = query.from, .to = query.to});
+      {.collectors = {query.collector}, .node = node, .from = query.from, .to = query.to});
   if (cursor.has_error()) return cursor.error();
   std::map<Source, Track> tracks;
   while (true) {

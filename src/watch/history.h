@@ -105,6 +105,10 @@ class History {
   // The last sample that arrived of each source; the selection's times do not count.
   [[nodiscard]] Result<std::vector<KeptSample>> latest(const Selection& selection);
 
+  // The last sample of each source that was kept since this was made, without reading the file.
+  void present(const std::function<void(const Source&, Timestamp, std::int64_t epoch,
+                                        const Picture&)>& tell) const;
+
   // Since this was made.
   struct Counts {
     std::uint64_t kept = 0;

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "pg/target.h"
+#include "watch/gather.h"
+#include "watch/history.h"
+
+namespace lyceum::watch {
+
+struct MonitorOptions {
+  std::vector<pg::Target> nodes;
+  WatchSettings settings;
+  std::filesystem::path file;  // of the history
+  // What this process knows of itself: samples of collectors of scope client, without epochs. It is
+  // awaited on the monitor's executor, as often as the fast collectors run.
+  std::function<boost::asio::awaitable<std::vector<Sample>>()> own = {};
+};
+
+// The monitor of a cluster: reads all collectors on all nodes, each when it is due, and keeps what
+// they read. It has a thread of its own, so that nothing it does (reading thousands of rows, writing
+// a slow disk) holds up whoever serves requests.
+class Monitor {
+ public:
+  // Errors: as Store::open.
+  [[nodiscard]] static Result<std::unique_ptr<Monitor>> open(MonitorOptions options, Log& log,
+                                                             const Clock& clock);
+  ~Monitor();  // stops
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
+
+  void start();
+  // Ends the collection and the thread. What was read is kept.
+  void stop();
+
+  // What those who ask may touch, on the monitor's thread.
+  struct Inside {
+    History& history;
+    Gather& gather;
+  };
+  // Asks on the monitor's thread, from any executor; not after stop(). `question` is called there
+  // with Inside& and its value comes back here.
+  template <class Question>
+  auto ask(Question question)
+      -> boost::asio::awaitable<std::invoke_result_t<Question, Inside&>> {
+    using Answer = std::invoke_result_t<Question, Inside&>;
+    co_return co_await boost::asio::co_spawn(
+        io_,
+        [](Monitor* self, Question asked) -> boost::asio::awaitable<Answer> {
+          co_return asked(self->inside_);
+        }(this, std::move(question)),
+        boost::asio::use_awaitable);
+  }
+
+ private:
+  Monitor(MonitorOptions options, Store store, Log& log, const Clock& clock);
+  void take(const Reading& reading);
+  void keep(const Sample& sample);
+  boost::asio::awaitable<void> watch_own();
+  [[nodiscard]] Sample costs() const;
+
+  MonitorOptions options_;
+  Log& log_;
+  const Clock& clock_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  Store store_;
+  History history_;
+  Gather gather_;
+  Inside inside_{history_, gather_};
+  std::map<Source, std::string> complaints_;  // what was last said of a source
+  bool complained_of_history_ = false;
+  std::int64_t own_epoch_ = 0;
+  boost::asio::steady_timer own_timer_{io_};
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lyceum::watch
