@@ -4,9 +4,9 @@ SELECT CASE WHEN pg_is_in_recovery() THEN (mode = 'always') ELSE (mode <> 'off')
          AS archiving,
        archived_count AS archived,
        failed_count AS failed,
-       greatest(extract(epoch FROM clock_timestamp() - last_archived_time), 0)::float8
+       extract(epoch FROM clock_timestamp() - last_archived_time)::float8
          AS seconds_since_archived,
-       greatest(extract(epoch FROM clock_timestamp() - last_failed_time), 0)::float8
+       extract(epoch FROM clock_timestamp() - last_failed_time)::float8
          AS seconds_since_failed,
        coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)::int::int8
          AS failing,

@@ -20,9 +20,9 @@ WITH waiting AS MATERIALIZED (
 SELECT involved.pid::int8 AS pid,
        coalesce(array_to_string(ARRAY(SELECT DISTINCT unnest(waiting.blocked_by) ORDER BY 1), ','),
                 '') AS blocked_by,
-       greatest(extract(epoch FROM clock_timestamp() - waiting.since), 0)::float8
+       extract(epoch FROM clock_timestamp() - waiting.since)::float8
          AS waiting_seconds,
-       greatest(extract(epoch FROM clock_timestamp() - activity.xact_start), 0)::float8
+       extract(epoch FROM clock_timestamp() - activity.xact_start)::float8
          AS transaction_seconds,
        activity.datname::text AS database,
        activity.usename::text AS "user",

@@ -7,7 +7,8 @@ SELECT current_user::text AS "role",
        extract(epoch FROM pg_postmaster_start_time())::float8 AS started_at,
        may.read_statistics AS reads_statistics,
        may.read_settings AS reads_settings,
-       CASE WHEN may.read_settings THEN current_setting('shared_preload_libraries') END AS preloaded,
+       CASE WHEN may.read_settings
+            THEN current_setting('shared_preload_libraries') END AS preloaded,
        coalesce(extension.extversion::text, '') AS statements_version,
        coalesce(schema.nspname::text, '') AS statements_schema
 FROM (SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS read_statistics,

@@ -11,7 +11,7 @@ SELECT progress.pid::int8 AS pid,
             WHEN progress.blocks_total > 0
             THEN progress.blocks_done::float8 / progress.blocks_total
             ELSE progress.tuples_done::float8 / nullif(progress.tuples_total, 0) END AS done,
-       greatest(extract(epoch FROM clock_timestamp() - activity.query_start), 0)::float8
+       extract(epoch FROM clock_timestamp() - activity.query_start)::float8
          AS running_seconds
 FROM pg_stat_progress_create_index progress
 LEFT JOIN pg_stat_activity activity ON activity.pid = progress.pid

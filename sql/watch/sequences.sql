@@ -44,7 +44,7 @@ SELECT schema.nspname::text AS schemaname,
                  WHERE pg_class.oid = filled.relation), '') AS "column",
        position.last_value,
        CASE WHEN seqincrement > 0 THEN span.most_value ELSE span.least_value END AS limit_value,
-       CASE WHEN NOT seqcycle
+       CASE WHEN NOT seqcycle AND position.last_value IS NOT NULL
             THEN least(greatest(
                    (CASE WHEN seqincrement > 0 THEN position.last_value::float8 - span.least_value
                          ELSE span.most_value::float8 - position.last_value END)

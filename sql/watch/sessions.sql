@@ -5,7 +5,7 @@ SELECT coalesce(datname::text, '') AS database,
        coalesce(wait_event_type, '') AS wait_event_type,
        coalesce(wait_event, '') AS wait_event,
        count(*)::int8 AS connection_count,
-       greatest(max(extract(epoch FROM clock_timestamp() - state_change)), 0)::float8
+       max(extract(epoch FROM clock_timestamp() - state_change))::float8
          AS max_duration_seconds
 FROM pg_stat_activity
 WHERE (backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL)

@@ -6,7 +6,7 @@ SELECT slot.slot_name::text AS slot,
        slot.active::int::int8 AS active,
        slot.wal_status,
        slot.safe_wal_size,
-       greatest(here.position - slot.restart_lsn, 0)::int8 AS retained_bytes,
+       (greatest(here.position, slot.restart_lsn) - slot.restart_lsn)::int8 AS retained_bytes,
        NULL::float8 AS inactive_since,
        CASE WHEN slot.conflicting THEN 'conflicting' END AS invalidation_reason
 FROM pg_replication_slots slot

@@ -45,8 +45,8 @@ SELECT schema.nspname::text AS schemaname,
        extract(epoch FROM time.autovacuumed)::float8 AS last_autovacuum,
        extract(epoch FROM pg_stat_get_last_analyze_time(main.oid))::float8 AS last_analyze,
        extract(epoch FROM pg_stat_get_last_autoanalyze_time(main.oid))::float8 AS last_autoanalyze,
-       greatest(extract(epoch FROM now() - time.vacuumed), 0)::float8 AS seconds_since_vacuum,
-       greatest(extract(epoch FROM now() - time.autovacuumed), 0)::float8
+       extract(epoch FROM clock_timestamp() - time.vacuumed)::float8 AS seconds_since_vacuum,
+       extract(epoch FROM clock_timestamp() - time.autovacuumed)::float8
          AS seconds_since_autovacuum,
        pg_stat_get_vacuum_count(main.oid) AS vacuums,
        pg_stat_get_autovacuum_count(main.oid) AS autovacuums,

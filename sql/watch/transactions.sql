@@ -37,8 +37,8 @@ WITH held AS MATERIALIZED (
   FROM held
 )
 SELECT holder, kind, database, "user", application, state,
-       greatest(extract(epoch FROM clock_timestamp() - began), 0)::float8 AS transaction_seconds,
-       greatest(extract(epoch FROM clock_timestamp() - changed), 0)::float8 AS state_seconds,
+       extract(epoch FROM clock_timestamp() - began)::float8 AS transaction_seconds,
+       extract(epoch FROM clock_timestamp() - changed)::float8 AS state_seconds,
        snapshot_age::int8 AS snapshot_age,
        (by_age = 1 AND snapshot_age IS NOT NULL)::int::int8 AS holds_oldest,
        query

@@ -9,7 +9,7 @@ SELECT progress.pid::int8 AS pid,
        progress.heap_blks_scanned AS blocks_scanned,
        progress.heap_blks_vacuumed AS blocks_vacuumed,
        progress.index_vacuum_count AS index_passes,
-       greatest(extract(epoch FROM clock_timestamp() - activity.xact_start), 0)::float8
+       extract(epoch FROM clock_timestamp() - activity.xact_start)::float8
          AS running_seconds
 FROM pg_stat_progress_vacuum progress
 LEFT JOIN pg_stat_activity activity ON activity.pid = progress.pid

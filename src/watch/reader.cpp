@@ -189,6 +189,13 @@ awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const C
     co_return out;
   }
   const auto asked = Clock::now();
+  if (asked >= deadline) {
+    out.error = Error{.code = ErrorCode::kTimeout,
+                      .message = "the deadline passed before it was asked",
+                      .statement = std::string(question.statement->name),
+                      .node = source.node};
+    co_return out;
+  }
   const auto text = in_schema(question.statement->text, facts->statements_schema);
   const Statement statement{question.statement->name, text, Access::read};
   const auto rows = co_await connection->execute(statement, pg::kNoParams, deadline);
