@@ -66,6 +66,29 @@ void Histogram::merge(const Histogram& other) {
   if (other.max() > max()) max_.store(other.max(), std::memory_order_relaxed);
 }
 
+Histogram Histogram::since(const Histogram& earlier) const {
+  Histogram out;
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    const Block* now = blocks_[i].load(std::memory_order_acquire);
+    if (now == nullptr) continue;
+    const Block* before = earlier.blocks_[i].load(std::memory_order_acquire);
+    Block* mine = nullptr;
+    for (std::size_t slot = 0; slot < kSlots; ++slot) {
+      const auto had = before == nullptr ? 0 : (*before)[slot].load(std::memory_order_relaxed);
+      const auto more = (*now)[slot].load(std::memory_order_relaxed) - had;
+      if (more == 0) continue;
+      if (mine == nullptr) mine = out.add_block(i);
+      add((*mine)[slot], more);
+      add(out.count_, more);
+      const auto value = value_of(i, slot);
+      if (value < out.min_.load(std::memory_order_relaxed)) out.min_.store(value);
+      if (value > out.max_.load(std::memory_order_relaxed)) out.max_.store(value);
+    }
+  }
+  add(out.sum_, sum() - earlier.sum());
+  return out;
+}
+
 std::uint64_t Histogram::min() const {
   const auto least = min_.load(std::memory_order_relaxed);
   return count() == 0 ? 0 : least;

@@ -52,6 +52,10 @@ class Histogram {
   // Adds all that the other one holds: the result is that of recording all its values here.
   void merge(const Histogram& other);
 
+  // What was recorded here after `earlier`, a copy of this one, was made. Extremes are then within
+  // 0.79 % too.
+  [[nodiscard]] Histogram since(const Histogram& earlier) const;
+
   [[nodiscard]] std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t sum() const { return sum_.load(std::memory_order_relaxed); }
   // Zero where nothing was recorded, as is every figure below.

@@ -7,6 +7,7 @@
 #include "cli/endpoint_url.h"
 #include "cluster/nodes.h"
 #include "server/service.h"
+#include "watch/store.h"
 
 namespace lyceum::cli {
 namespace {
@@ -28,6 +29,17 @@ Result<LoadedConfiguration> load(const Context& context, const Arguments& argume
   return load_configuration(*sources);
 }
 
+// Empty where nothing is to be monitored, or there is no place for what it keeps.
+std::filesystem::path history_file(const WatchSettings& settings,
+                                   const std::map<std::string, std::string>& environment,
+                                   Log& log) {
+  if (!settings.enabled) return {};
+  auto path = watch::history_path(settings, environment);
+  if (path.has_value()) return *path;
+  log.error("nothing is monitored", path.error());
+  return {};
+}
+
 int run_serve(Context& context, const Arguments& arguments) {
   auto loaded = load(context, arguments);
   if (loaded.has_error()) return context.fail(loaded.error());
@@ -36,6 +48,7 @@ int run_serve(Context& context, const Arguments& arguments) {
   const SystemClock clock;
   Log log(loaded->values.log.level, loaded->values.log.format, clock);
   const auto manager = context.environment.find("NOTIFY_SOCKET");
+  const auto history = history_file(loaded->values.watch, context.environment, log);
   server::Service service(
       {.configuration = loaded->values,
        .nodes = std::move(*nodes),
@@ -45,7 +58,8 @@ int run_serve(Context& context, const Arguments& arguments) {
          return again->values;
        },
        .version = LYCEUM_VERSION,
-       .notify_socket = manager == context.environment.end() ? "" : manager->second},
+       .notify_socket = manager == context.environment.end() ? "" : manager->second,
+       .history_file = history},
       log);
   auto started = service.start();
   if (started.has_error()) return context.fail(started.error());

@@ -133,9 +133,27 @@ Result<void> Service::start() {
   if (checked->has_error()) return checked->error();
   auto listening = listen();
   if (listening.has_error()) return listening;
+  open_monitor();
   // From here on: whoever is told the addresses may send one.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   return {};
+}
+
+// A service without its monitor serves: what is wrong with its file is said, and that is all.
+void Service::open_monitor() {
+  if (options_.history_file.empty()) return;
+  auto opened =
+      watch::Monitor::open({.nodes = options_.watched.empty() ? options_.nodes : options_.watched,
+                            .settings = options_.configuration.watch,
+                            .file = options_.history_file,
+                            .own = [this] { return own_samples(); }},
+                           log_, clock_);
+  if (opened.has_error()) {
+    log_.error("nothing is monitored", opened.error());
+    return;
+  }
+  monitor_ = std::move(*opened);
+  admin_api_ = std::make_unique<AdminApi>(*monitor_, clock_);
 }
 
 awaitable<Result<void>> Service::check_database() {
@@ -170,6 +188,7 @@ bool Service::ready() const {
 bool Service::run() {
   for (auto& worker : workers_) worker->start();
   admin_->start();
+  if (monitor_) monitor_->start();
   bool clean = false;
   asio::co_spawn(
       io_,
@@ -225,6 +244,9 @@ void Service::reload() {
 }
 
 awaitable<bool> Service::drain(SteadyTime deadline) {
+  // It asks the workers, which are about to end. What it is at takes no longer than a row's
+  // reading.
+  if (monitor_) monitor_->stop();
   // All at once: each takes as long as its slowest request.
   std::size_t left = workers_.size();
   bool clean = true;
@@ -247,14 +269,33 @@ awaitable<bool> Service::drain(SteadyTime deadline) {
   co_return clean;
 }
 
+awaitable<std::vector<WorkerFigures>> Service::figures() {
+  std::vector<WorkerFigures> out;
+  for (auto& worker : workers_) out.push_back(co_await worker->figures());
+  co_return out;
+}
+
+awaitable<std::vector<watch::Sample>> Service::own_samples() {
+  const auto workers = co_await figures();
+  co_return own_samples_.read(workers, *prober_->topology(), statistics_);
+}
+
 awaitable<std::string> Service::metrics(bool openmetrics) {
   MetricsInput input{.statistics = statistics_,
                      .ready = ready(),
                      .topology = prober_->topology(),
                      .version = options_.version};
-  for (auto& worker : workers_) {
-    input.workers.push_back(co_await worker->figures());
-    input.requests.push_back(&worker->requests());
+  input.workers = co_await figures();
+  for (auto& worker : workers_) input.requests.push_back(&worker->requests());
+  if (monitor_) {
+    input.samples = co_await monitor_->ask([](watch::Monitor::Inside& inside) {
+      std::vector<watch::Sample> present;
+      inside.history.present([&](const watch::Source& source, Timestamp at, std::int64_t epoch,
+                                 const watch::Picture& picture) {
+        present.push_back({.source = source, .at = at, .epoch = epoch, .rows = picture.rows});
+      });
+      return present;
+    });
   }
   co_return metrics_text(input, openmetrics);
 }
@@ -278,7 +319,14 @@ awaitable<Response> Service::serve_admin(const Request& request) {
       co_return plain(500, std::string(exception.what()) + "\n");
     }
   }
-  co_return plain(404, "/live, /ready, /metrics\n");
+  if (admin_api_ && !draining_ && request.path.starts_with("/v1/admin/")) {
+    try {
+      co_return co_await admin_api_->serve(request);
+    } catch (const std::exception& exception) {
+      co_return plain(500, std::string(exception.what()) + "\n");
+    }
+  }
+  co_return plain(404, "/live, /ready, /metrics, /v1/admin/...\n");
 }
 
 asio::ip::tcp::endpoint Service::data_endpoint() const {

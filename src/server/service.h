@@ -4,12 +4,16 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "server/admin_api.h"
+#include "server/own_samples.h"
 #include "server/worker.h"
+#include "watch/monitor.h"
 
 namespace lyceum::server {
 
@@ -20,10 +24,15 @@ struct ServiceOptions {
   std::function<Result<Configuration>()> reload;
   std::string version;
   std::string notify_socket;  // of the service manager; empty: none
+  // Of the monitor's history; empty: no monitor.
+  std::filesystem::path history_file = {};
+  // What the monitor connects to; empty: the nodes, as the service does.
+  std::vector<pg::Target> watched = {};
 };
 
 // `lyceum serve`: workers for the data API, and on the caller's thread the admin API, signals, and
-// the probes of the servers, by which /ready answers and the workers route.
+// the probes of the servers, by which /ready answers and the workers route. The monitor has a
+// thread of its own.
 //
 // SIGTERM or SIGINT: not ready any more; takes no new connections, answers what has been sent,
 // closes everything, at most for server.drain_timeout. A second one ends it at once. SIGHUP: reads
@@ -53,6 +62,9 @@ class Service {
   boost::asio::awaitable<bool> drain(SteadyTime deadline);
   boost::asio::awaitable<Response> serve_admin(const Request& request);
   boost::asio::awaitable<std::string> metrics(bool openmetrics);
+  boost::asio::awaitable<std::vector<watch::Sample>> own_samples();
+  boost::asio::awaitable<std::vector<WorkerFigures>> figures();
+  void open_monitor();
   Result<void> listen();
   void reload();
 
@@ -67,6 +79,9 @@ class Service {
   std::unique_ptr<cluster::Prober> prober_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listener> admin_;
+  OwnSamples own_samples_;  // belongs to the monitor's thread
+  std::unique_ptr<watch::Monitor> monitor_;
+  std::unique_ptr<AdminApi> admin_api_;
   boost::asio::signal_set signals_{io_};
   bool draining_ = false;
 };

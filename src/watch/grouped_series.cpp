@@ -129,9 +129,8 @@ std::vector<std::pair<Timestamp, std::optional<double>>> on_grid(const std::vect
   // A sample that comes a little late is no gap.
   constexpr double kLate = 1.5;
   const double span = Seconds(query.to - query.from).count();
-  const double width = std::max(span / static_cast<double>(std::max<std::size_t>(
-                                           query.most_points, 1)),
-                                interval * kLate);
+  const double width = std::max(
+      span / static_cast<double>(std::max<std::size_t>(query.most_points, 1)), interval * kLate);
   struct Part {
     double sum = 0, weight = 0;
     Timestamp at{};

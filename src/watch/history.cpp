@@ -378,8 +378,8 @@ Result<void> HistoryCursor::advance(Track& track) {
   }
 }
 
-void History::present(const std::function<void(const Source&, Timestamp, std::int64_t,
-                                               const Picture&)>& tell) const {
+void History::present(
+    const std::function<void(const Source&, Timestamp, std::int64_t, const Picture&)>& tell) const {
   for (const auto& [source, live] : live_) {
     if (live.film != 0) tell(source, live.last_at, live.epoch, live.picture);
   }

@@ -3,54 +3,16 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "watch/collector.h"
+#include "watch/value_json.h"
 
 namespace lyceum::watch {
 namespace {
 
-std::int64_t milliseconds(Timestamp at) {
-  return std::chrono::floor<std::chrono::milliseconds>(at).time_since_epoch().count();
-}
-
-// What a server says of texts in its own encoding may be no UTF-8, which JSON must be.
-std::string valid_utf8(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t size = lead < 0x80                    ? 1
-                             : lead >= 0xc2 && lead < 0xe0  ? 2
-                             : lead >= 0xe0 && lead < 0xf0  ? 3
-                             : lead >= 0xf0 && lead <= 0xf4 ? 4
-                                                            : 0;
-    bool good = size > 0 && i + size <= text.size();
-    for (std::size_t k = 1; good && k < size; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      // Neither longer than need be, nor half of a UTF-16 pair, nor beyond Unicode.
-      const unsigned char least = k > 1 ? 0x80 : lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-      const unsigned char most = k > 1 ? 0xbf : lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-      good = next >= least && next <= most;
-    }
-    out += good ? std::string_view(text).substr(i, size) : std::string_view("\xef\xbf\xbd");
-    i += good ? size : 1;
-  }
-  return out;
-}
-
-boost::json::value json_of(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return *integer;
-  if (const auto* real = std::get_if<double>(&value)) {
-    return std::isfinite(*real) ? boost::json::value(*real) : boost::json::value(nullptr);
-  }
-  if (const auto* text = std::get_if<std::string>(&value))
-    return boost::json::value(valid_utf8(*text));
-  return nullptr;
-}
-
-boost::json::object json_of(const KeptSample& sample, const std::vector<std::string>& columns) {
+boost::json::object sample_json(const KeptSample& sample, const std::vector<std::string>& columns) {
   const auto& headings = sample.picture.headings;
   std::vector<std::size_t> shown;
   for (std::size_t i = 0; i < headings.size(); ++i) {
@@ -111,7 +73,7 @@ Result<void> write_history_json(History& history, const Selection& selection,
       if (next.has_error()) return next.error();
       if (*next == nullptr) break;
       sink(std::exchange(comma, ","));
-      sink(boost::json::serialize(json_of(**next, columns)));
+      sink(boost::json::serialize(sample_json(**next, columns)));
     }
     sink("]");
   }

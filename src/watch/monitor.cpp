@@ -29,8 +29,7 @@ Result<std::unique_ptr<Monitor>> Monitor::open(MonitorOptions options, Log& log,
       options.file, clock,
       {.max_bytes = static_cast<std::uint64_t>(options.settings.history_max_mib) << 20U});
   if (store.has_error()) return store.error();
-  return std::unique_ptr<Monitor>(
-      new Monitor(std::move(options), std::move(*store), log, clock));
+  return std::unique_ptr<Monitor>(new Monitor(std::move(options), std::move(*store), log, clock));
 }
 
 Monitor::Monitor(MonitorOptions options, Store store, Log& log, const Clock& clock)
@@ -85,9 +84,9 @@ void Monitor::take(const Reading& reading) {
   if (last != complaint) {
     const auto& source = reading.source;
     if (complaint.empty()) {
-      log_.info("collector works again", {{"collector", source.collector},
-                                          {"node", source.node},
-                                          {"database", source.database}});
+      log_.info(
+          "collector works again",
+          {{"collector", source.collector}, {"node", source.node}, {"database", source.database}});
     } else if (reading.gap && !reading.error) {
       log_.info("collector switched off", {{"collector", source.collector},
                                            {"node", source.node},

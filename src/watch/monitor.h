@@ -29,8 +29,8 @@ struct MonitorOptions {
 };
 
 // The monitor of a cluster: reads all collectors on all nodes, each when it is due, and keeps what
-// they read. It has a thread of its own, so that nothing it does (reading thousands of rows, writing
-// a slow disk) holds up whoever serves requests.
+// they read. It has a thread of its own, so that nothing it does (reading thousands of rows,
+// writing a slow disk) holds up whoever serves requests.
 class Monitor {
  public:
   // Errors: as Store::open.
@@ -52,8 +52,7 @@ class Monitor {
   // Asks on the monitor's thread, from any executor; not after stop(). `question` is called there
   // with Inside& and its value comes back here.
   template <class Question>
-  auto ask(Question question)
-      -> boost::asio::awaitable<std::invoke_result_t<Question, Inside&>> {
+  auto ask(Question question) -> boost::asio::awaitable<std::invoke_result_t<Question, Inside&>> {
     using Answer = std::invoke_result_t<Question, Inside&>;
     co_return co_await boost::asio::co_spawn(
         io_,

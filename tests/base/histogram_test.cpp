@@ -134,6 +134,27 @@ TEST(Histogram, MergingIsRecordingAll) {
   }
 }
 
+TEST(Histogram, SinceACopyIsWhatWasRecordedAfterIt) {
+  std::mt19937_64 random(5);
+  Histogram all, later;
+  for (int i = 0; i < 5000; ++i) all.record(random() >> (random() % 60));
+  const Histogram earlier = all;
+  EXPECT_EQ(all.since(earlier).count(), 0U);
+  EXPECT_EQ(all.since(earlier).quantile(0.5), 0U);
+  for (int i = 0; i < 3000; ++i) {
+    const auto value = random() >> (20 + random() % 40);
+    all.record(value);
+    later.record(value);
+  }
+  const auto since = all.since(earlier);
+  EXPECT_EQ(since.count(), later.count());
+  EXPECT_EQ(since.sum(), later.sum());
+  for (const double q : {0.0, 0.1, 0.5, 0.95, 0.99, 1.0}) {
+    const auto expected = static_cast<double>(later.quantile(q));
+    EXPECT_NEAR(static_cast<double>(since.quantile(q)), expected, expected * 0.016) << q;
+  }
+}
+
 TEST(Histogram, CountsExactlyUpToOneLessThanAPowerOfTwo) {
   for (const auto& sample : samples()) {
     Histogram histogram;

@@ -77,6 +77,9 @@ void ServeProgram::start() {
   for (const auto* unset : {"DATABASE_PRIMARY_URL=", "LYCEUM_CONFIG=", "NOTIFY_SOCKET="}) {
     add_unless_given(settings, unset);
   }
+  // A test that looks at sessions and statements is not to meet the monitor's.
+  add_unless_given(settings, "LYCEUM_WATCH_ENABLED=false");
+  add_unless_given(settings, "LYCEUM_WATCH_HISTORY_FILE=" + path_of("history.db"));
   auto environment = local::clean_environment(std::move(settings));
   const auto argv = pointers(arguments);
   const auto envp = pointers(environment);
