@@ -94,7 +94,12 @@ TEST(Collectors, AReplicaIsSeenFromBothSides) {
   cluster::Servers servers(1);
   servers.wait_until_replayed();
   Asking primary(servers.primary().url()), replica(servers.replica(0).url());
-  const auto senders = primary.well("replication");
+  Reading senders;
+  // It has not said how far it is before its first word.
+  ASSERT_TRUE(eventually([&] {
+    senders = primary.well("replication");
+    return !is_null(senders, senders.sample->rows.at(0), "replay_lag_bytes");
+  }));
   ASSERT_EQ(senders.sample->rows.size(), 1U);
   const auto& sender = senders.sample->rows[0];
   EXPECT_EQ(text(senders, sender, "state"), "streaming");
