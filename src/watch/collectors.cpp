@@ -232,7 +232,7 @@ const std::vector<Collector>& all() {
        .pace = Pace::slow,
        .columns = {{"queryid", key, "as pg_stat_statements.queryid"},
                    {"user", key, "role"},
-                   {"toplevel", key, "1 unless inside a function"},
+                   {"toplevel", key, "1 unless inside a function; always 1 before 1.9"},
                    {"query", text, "its text, normalized"},
                    {"calls", counter, "calls"},
                    {"total_exec_time", counter, "execution, milliseconds"},
@@ -302,7 +302,7 @@ const std::vector<Collector>& all() {
                    {"last_scan", gauge, "seconds since 1970 (16 and later)"},
                    {"valid", gauge, "0 where a build was interrupted"},
                    {"constrains", gauge, "1: primary key, unique, exclusion or replica identity"},
-                   {"definition", text, "CREATE INDEX that makes it"}}},
+                   {"definition", text, "CREATE INDEX that makes it; nothing while locked"}}},
       {.name = "sequences",
        .meaning = "sequences against what their column can hold",
        .scope = Scope::database,
@@ -310,9 +310,9 @@ const std::vector<Collector>& all() {
        .columns = {{"schemaname", key, "schema"},
                    {"sequencename", key, "sequence"},
                    {"column", text, "schema.table.column that it belongs to, or empty"},
-                   {"last_value", gauge, "nothing: not used yet"},
+                   {"last_value", gauge, "nothing: not used yet, or locked"},
                    {"limit_value", gauge, "the smaller of the sequence's and the column's"},
-                   {"used", gauge, "share of it, 0 to 1"}}},
+                   {"used", gauge, "share of it, 0 to 1; nothing where it begins anew"}}},
   };
   return collectors;
 }
