@@ -262,7 +262,11 @@ awaitable<Result<Facts>> read_facts(std::shared_ptr<pg::Connection> connection,
   const auto rows =
       co_await connection->execute(lyceum::sql::watch::facts, pg::kNoParams, deadline);
   if (rows.has_error()) co_return rows.error();
-  co_return rows->as<Facts>().at(0);
+  try {
+    co_return rows->as<Facts>().at(0);
+  } catch (const Exception& problem) {
+    co_return problem.error();
+  }
 }
 
 awaitable<Reading> read(std::shared_ptr<pg::Connection> connection, const Collector* collector,

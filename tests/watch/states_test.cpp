@@ -152,6 +152,35 @@ TEST(States, ASlotThatLostItsLog) {
   EXPECT_EQ(text(slots, row_of(slots, "slot", "left_behind"), "wal_status"), "lost");
 }
 
+TEST(States, AnArchiverThatFails) {
+  cluster::Servers servers(0, {{"archive_mode", "on"},
+                               {"archive_command", "test -e /nowhere/password=hunter2"},
+                               {"wal_level", "replica"}});
+  const auto url = servers.primary().url();
+  Asking asking(url);
+  psql(url, "create table t (id int); select pg_switch_wal()");
+  Reading reading;
+  EXPECT_TRUE(eventually([&] {
+    reading = asking.well("archiver");
+    return number(reading, reading.sample->rows.at(0), "failed") > 0;
+  }));
+  const auto& row = reading.sample->rows.at(0);
+  EXPECT_EQ(number(reading, row, "archiving"), 1);
+  EXPECT_EQ(number(reading, row, "failing"), 1);
+  EXPECT_EQ(number(reading, row, "archived"), 0);
+  EXPECT_TRUE(is_null(reading, row, "seconds_since_archived")) << "never";
+  EXPECT_LT(number(reading, row, "seconds_since_failed"), 60);
+  const auto settings = asking.well("settings");
+  for (const auto& one : settings.sample->rows) {
+    EXPECT_EQ(text(settings, one, "value").find("hunter2"), std::string::npos);
+  }
+  psql(url, "alter system set max_connections = 77; select pg_reload_conf()");
+  EXPECT_TRUE(eventually([&] {
+    const auto changed = asking.well("settings");
+    return number(changed, row_of(changed, "name", "max_connections"), "pending_restart") == 1;
+  }));
+}
+
 TEST(States, DeadRowsBeyondTheTablesOwnThreshold) {
   TestDatabase database;
   database.query(
