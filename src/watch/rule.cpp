@@ -16,9 +16,9 @@ namespace {
 using Node = TomlNode;
 
 constexpr std::array<std::string_view, 20> kKeys{
-    "name",  "collector", "severity",   "family",    "where", "value",      "above",
-    "below", "clear",     "when",       "until",     "for",   "once_value", "once_when",
-    "why",   "summary",   "everywhere", "inhibits",  "mend",  "labels"};
+    "name",  "collector", "severity",   "family",   "where", "value",      "above",
+    "below", "clear",     "when",       "until",    "for",   "once_value", "once_when",
+    "why",   "summary",   "everywhere", "inhibits", "mend",  "labels"};
 // The ways to say when a rule fires; one who gives another takes none of the old.
 constexpr std::array<std::string_view, 5> kThreshold{"above", "below", "clear", "when", "until"};
 // What changes what a rule fires for, so that the proof of the old one proves nothing.
@@ -94,9 +94,9 @@ class RuleReader {
       const auto& [node, file] = found->second;
       place = fmt::format("{}:{}", file->name, line == 0 ? node->line : line);
     }
-    problem_ = Error{
-        .code = ErrorCode::kConfiguration,
-        .message = fmt::format("{}: rule '{}', key '{}': {}", place, draft_.name, key, why)};
+    problem_ =
+        Error{.code = ErrorCode::kConfiguration,
+              .message = fmt::format("{}: rule '{}', key '{}': {}", place, draft_.name, key, why)};
   }
 
   const Node* node(std::string_view key) {
@@ -154,7 +154,8 @@ class RuleReader {
   void check_threshold(const Rule& rule) {
     const int ways = (rule.above ? 1 : 0) + (rule.below ? 1 : 0) + (rule.when ? 1 : 0);
     if (ways == 0) return fail("above", "it is missing: one of above, below and when is needed");
-    if (ways > 1) return fail(rule.when ? "when" : "below", "one of above, below and when, not two");
+    if (ways > 1)
+      return fail(rule.when ? "when" : "below", "one of above, below and when, not two");
     if (!rule.when && !rule.value) return fail("value", "it is missing: what to hold against it");
     if (rule.when && rule.clear) return fail("clear", "a rule with when clears by until");
     if (!rule.when && rule.until) return fail("until", "a rule with a threshold clears by clear");
@@ -184,11 +185,11 @@ class RuleReader {
     for (const auto& part : found->parts) {
       constexpr std::array<std::string_view, 6> kTaken{"alertname", "rule",     "severity",
                                                        "node",      "database", "family"};
-      const bool plain =
-          !part.key.empty() && std::isdigit(static_cast<unsigned char>(part.key[0])) == 0 &&
-          std::all_of(part.key.begin(), part.key.end(), [](char c) {
-            return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-          });
+      const bool plain = !part.key.empty() &&
+                         std::isdigit(static_cast<unsigned char>(part.key[0])) == 0 &&
+                         std::all_of(part.key.begin(), part.key.end(), [](char c) {
+                           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+                         });
       if (part.kind != Node::Kind::text) fail("labels", part.key + " is no text", part.line);
       if (!plain) fail("labels", "a name has letters, digits and _", part.line);
       if (among(kTaken, part.key)) fail("labels", part.key + " is Lyceum's own", part.line);
@@ -287,8 +288,9 @@ class RuleFiles {
     std::set<std::string> named;
     for (const auto& part : tree.parts) {
       if (part.key != "rule" || part.kind != Node::Kind::list) {
-        return wrong(file, part.line,
-                     fmt::format("'{}' has no meaning here: a file of rules has [[rule]]", part.key));
+        return wrong(
+            file, part.line,
+            fmt::format("'{}' has no meaning here: a file of rules has [[rule]]", part.key));
       }
       for (const auto& rule : part.parts) {
         if (auto added = add_rule(file, rule, named); added.has_error()) return added.error();
@@ -322,11 +324,12 @@ class RuleFiles {
     if (name == nullptr || name->kind != Node::Kind::text || name->text.empty()) {
       return wrong(file, node.line, "a rule needs a name");
     }
-    const bool plain = name->text.size() <= 64 &&
-                       std::all_of(name->text.begin(), name->text.end(), [](char c) {
-                         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-                       });
-    if (!plain) return wrong(file, name->line, "a rule's name has letters, digits and _, 64 at most");
+    const bool plain =
+        name->text.size() <= 64 && std::all_of(name->text.begin(), name->text.end(), [](char c) {
+          return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+        });
+    if (!plain)
+      return wrong(file, name->line, "a rule's name has letters, digits and _, 64 at most");
     if (!named.insert(name->text).second) {
       return wrong(file, name->line, fmt::format("there is a rule '{}' already", name->text));
     }
@@ -410,8 +413,8 @@ std::vector<Expression::Look> Rule::looks_back() const {
 }
 
 const Rule* RuleSet::find(std::string_view name) const {
-  const auto found = std::find_if(rules.begin(), rules.end(),
-                                  [&](const Rule& rule) { return rule.name == name; });
+  const auto found =
+      std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.name == name; });
   return found == rules.end() ? nullptr : &*found;
 }
 

@@ -70,8 +70,8 @@ std::string sql_identifier(std::string_view name) {
 }
 
 std::string sql_literal(std::string_view text) {
-  const bool escaped = std::any_of(text.begin(), text.end(),
-                                   [](char c) { return is_control(c) || c == '\\'; });
+  const bool escaped =
+      std::any_of(text.begin(), text.end(), [](char c) { return is_control(c) || c == '\\'; });
   std::string out = escaped ? "E'" : "'";
   for (const char c : text) {
     if (is_control(c)) {
@@ -147,9 +147,10 @@ Result<void> Template::add_place(std::string_view place, const Collector& collec
       piece.format = format->second;
       what = place.substr(0, colon);
     } else if (name.find('\'') == std::string_view::npos) {
-      return wrong(fmt::format("{{{}}}: '{}' is no way to show it: there are count, bytes, "
-                               "percent, duration, short, ident, literal",
-                               place, name));
+      return wrong(
+          fmt::format("{{{}}}: '{}' is no way to show it: there are count, bytes, "
+                      "percent, duration, short, ident, literal",
+                      place, name));
     }
   }
   piece.column = collector.position(what);
@@ -174,13 +175,15 @@ Result<void> Template::add_place(std::string_view place, const Collector& collec
     piece.expression = std::move(*compiled);
   }
   if (piece.format == Format::sql && (collector.name != "collectors" || what != "mend")) {
-    return wrong(fmt::format("{{{}}}: sql is for the column mend of the collector collectors", place));
+    return wrong(
+        fmt::format("{{{}}}: sql is for the column mend of the collector collectors", place));
   }
   if (use_ == Use::sql && is_text && piece.format != Format::sql && piece.format != Format::ident &&
       piece.format != Format::literal) {
-    return wrong(fmt::format("{{{0}}}: in SQL, a text is an identifier or a literal: write {{{1}:"
-                             "ident}} or {{{1}:literal}}",
-                             place, what));
+    return wrong(
+        fmt::format("{{{0}}}: in SQL, a text is an identifier or a literal: write {{{1}:"
+                    "ident}} or {{{1}:literal}}",
+                    place, what));
   }
   pieces_.push_back(std::move(piece));
   return {};
