@@ -44,6 +44,7 @@ Alert made(const Condition& condition, std::string id, Moment now) {
   out.severity = rule.severity;
   out.keys = condition.keys;
   out.inhibits_node = rule.inhibits_node;
+  out.everywhere = rule.everywhere;
   out.collector = rule.collector->name;
   out.why = rule.why;
   // Keys first: what is Lyceum's own and what the rule says wins over a column of the same name.
@@ -164,7 +165,8 @@ std::vector<AlertChange> AlertBook::observe(const Source& source,
   for (auto one = alerts_.begin(); one != alerts_.end();) {
     auto& alert = one->second;
     // A sample of the process itself has many nodes in its rows, and itself no node.
-    const bool of_source = alert.collector == source.collector &&
+    // What has to hold everywhere is no source's own, and clears only where that is said.
+    const bool of_source = !alert.everywhere && alert.collector == source.collector &&
                            (source.node.empty() || alert.node == source.node) &&
                            (source.database.empty() || alert.database == source.database);
     if (!of_source || seen.contains(one->first)) {
@@ -337,6 +339,7 @@ std::string AlertBook::save(Moment now) const {
                      {"labels", texts(alert.labels)},
                      {"state", name_of(alert.state)},
                      {"inhibits_node", alert.inhibits_node},
+                     {"everywhere", alert.everywhere},
                      {"collector", alert.collector},
                      {"value", nullptr},
                      {"summary", alert.summary},
@@ -402,6 +405,7 @@ Result<void> AlertBook::restore(std::string_view document, Moment now) {
                     : state == "firing" ? AlertState::firing
                                         : AlertState::resolved;
       alert.inhibits_node = one.at("inhibits_node").as_bool();
+      alert.everywhere = one.at("everywhere").as_bool();
       alert.collector = text_at(one, "collector");
       if (!one.at("value").is_null()) alert.value = one.at("value").to_number<double>();
       alert.summary = text_at(one, "summary");

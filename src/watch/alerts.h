@@ -48,6 +48,7 @@ struct Alert {
   std::map<std::string, std::string> labels;
   AlertState state = AlertState::pending;
   bool inhibits_node = false;
+  bool everywhere = false;
   std::string collector;
   std::optional<double> value;
   std::string summary, why, mend;

@@ -160,7 +160,11 @@ struct Evaluator::Memory {
   std::map<const Collector*, std::vector<const Rule*>> rules;
   std::map<Source, SourcePast> sources;
   // Of rules that have to hold everywhere: which nodes have a row, and whether it holds there.
-  std::map<std::string, std::map<std::string, bool>> everywhere;
+  struct Everywhere {
+    Condition cleared;  // what to say when no node has it any more
+    std::map<std::string, bool> nodes;
+  };
+  std::map<std::string, Everywhere> everywhere;
 
   static void add(std::vector<Stretch>& past, const Track& track, bool counts, bool new_epoch,
                   Timestamp at, double value) {
@@ -246,16 +250,19 @@ std::vector<Condition> Evaluator::take(const Sample& sample) {
       Condition condition{.rule = rule, .node = node, .database = sample.source.database};
       condition.keys = keys;
       if (rule->everywhere) {
-        // It is nobody's but of all: an alert without a node.
+        // It is no node's but of all: an alert without a node.
+        condition.node.clear();
         const auto whole = rule->name + '\n' + sample.source.database + '\n' + row_name;
-        auto& nodes = memory_->everywhere[whole];
-        nodes[node] = truth.fires;
+        auto& entry = memory_->everywhere[whole];
+        entry.cleared = condition;
+        entry.cleared.clears = true;
+        entry.nodes[node] = truth.fires;
         holds_somewhere.insert(whole);
-        truth.fires =
-            std::all_of(nodes.begin(), nodes.end(), [](const auto& one) { return one.second; });
+        truth.fires = std::all_of(entry.nodes.begin(), entry.nodes.end(),
+                                  [](const auto& one) { return one.second; });
         truth.clears = !truth.fires;
       }
-      if (truth.known && truth.clears && !truth.fires) continue;
+      if (!rule->everywhere && truth.known && truth.clears && !truth.fires) continue;
       condition.fires = truth.fires;
       condition.clears = truth.clears;
       condition.known = truth.known;
@@ -270,16 +277,15 @@ std::vector<Condition> Evaluator::take(const Sample& sample) {
   }
   std::erase_if(source.rows, [&](const auto& one) { return one.second.seen != source.samples; });
   // A node that has no such row any more has no say.
-  for (auto& [whole, nodes] : memory_->everywhere) {
-    const auto* const rule = rules_->find(whole.substr(0, whole.find('\n')));
-    if (rule == nullptr || rule->collector != collector || holds_somewhere.contains(whole))
+  for (auto& [whole, entry] : memory_->everywhere) {
+    const auto& cleared = entry.cleared;
+    if (cleared.rule->collector != collector || cleared.database != sample.source.database ||
+        holds_somewhere.contains(whole)) {
       continue;
-    const auto database = std::string_view(whole).substr(rule->name.size() + 1);
-    if (database.substr(0, database.find('\n')) == sample.source.database) {
-      nodes.erase(sample.source.node);
     }
+    if (entry.nodes.erase(sample.source.node) > 0 && entry.nodes.empty()) out.push_back(cleared);
   }
-  std::erase_if(memory_->everywhere, [](const auto& one) { return one.second.empty(); });
+  std::erase_if(memory_->everywhere, [](const auto& one) { return one.second.nodes.empty(); });
   return out;
 }
 
