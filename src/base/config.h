@@ -120,6 +120,15 @@ struct ClusterSettings {
   double retry_budget = 0.2;        // part of the requests lately
 };
 
+struct WatchSettings {
+  bool enabled = true;
+  Duration fast_interval = std::chrono::seconds(10);
+  Duration slow_interval = std::chrono::minutes(5);
+  std::string history_file;  // empty: chosen by watch/
+  Duration history_retention = std::chrono::hours(7 * 24);
+  int history_max_mib = 500;
+};
+
 struct Configuration {
   DatabaseSettings database;
   PoolSettings pool;
@@ -129,6 +138,7 @@ struct Configuration {
   LocalSettings local;
   AuthSettings auth;
   ServerSettings server;
+  WatchSettings watch;
 };
 
 // What a configuration is read from. The environment is passed in; nothing here looks around.

@@ -32,6 +32,8 @@ template <auto Key>
 constexpr Field kAuth = &member<&Configuration::auth, Key>;
 template <auto Key>
 constexpr Field kServer = &member<&Configuration::server, Key>;
+template <auto Key>
+constexpr Field kWatch = &member<&Configuration::watch, Key>;
 
 }  // namespace
 
@@ -405,6 +407,40 @@ const std::vector<Setting>& settings() {
        {},
        "a key of its own per process",
        "A file with the key that signs bookmarks; all instances of one database need the same."},
+
+      {"watch",
+       "enabled",
+       "LYCEUM_WATCH_ENABLED",
+       kWatch<&WatchSettings::enabled>,
+       {},
+       "",
+       "Whether the service watches the servers."},
+      {"watch", "fast_interval", "LYCEUM_WATCH_FAST_INTERVAL",
+       kWatch<&WatchSettings::fast_interval>, between(1s, 1h), "",
+       "From one reading to the next of what changes fast: sessions, locks, replication."},
+      {"watch", "slow_interval", "LYCEUM_WATCH_SLOW_INTERVAL",
+       kWatch<&WatchSettings::slow_interval>, between(1s, 24h), "",
+       "The same of what is larger: statements, tables, indexes."},
+      {"watch",
+       "history_file",
+       "LYCEUM_WATCH_HISTORY_FILE",
+       kWatch<&WatchSettings::history_file>,
+       {},
+       "chosen by itself",
+       "Where what was read is kept, an SQLite file. By default `history.db` in "
+       "`/var/lib/lyceum-watch` for root and for the service, else in `$XDG_STATE_HOME/lyceum` or "
+       "`~/.local/state/lyceum`."},
+      {"watch", "history_retention", "LYCEUM_WATCH_HISTORY_RETENTION",
+       kWatch<&WatchSettings::history_retention>, between(24h, 30 * 24h), "",
+       "How long it is kept, where watch.history_max_mib has room for as much."},
+      {"watch",
+       "history_max_mib",
+       "LYCEUM_WATCH_HISTORY_MAX_MIB",
+       kWatch<&WatchSettings::history_max_mib>,
+       {16, 1'000'000},
+       "",
+       "Most that the history takes, in MiB; the oldest goes first. A day of one server with 500 "
+       "tables takes some 25 at most."},
   };
   return all;
 }

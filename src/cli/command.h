@@ -60,6 +60,7 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command keys_revoke();
 [[nodiscard]] Command health();
 [[nodiscard]] Command replicas();
+[[nodiscard]] Command history();
 [[nodiscard]] Command config_check();
 [[nodiscard]] Command config_show();
 [[nodiscard]] Command bench();

@@ -44,7 +44,7 @@ version=$(sed -n 's/^project(lyceum VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLi
   wrong "it is called $package"
 head -n 1 "$source/deploy/debian/changelog" | grep -qF "lyceum ($version)" ||
   wrong "deploy/debian/changelog does not begin with $version"
-for library in libpq5 libssl3 libstdc++6 libboost-json1.81.0 adduser; do
+for library in libpq5 libssl3 libsqlite3-0 libstdc++6 libboost-json1.81.0 adduser; do
   [[ ", $(field Depends)," == *", $library"[\ ,]* ]] || wrong "it does not depend on $library"
 done
 [[ $(sort "$room/control/conffiles") == $'/etc/default/lyceum\n/etc/lyceum/lyceum.toml' ]] ||
