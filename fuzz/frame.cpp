@@ -1,6 +1,8 @@
 // Frames of the history, as a damaged file holds them: a key frame, and a difference against it.
 #include "watch/frame.h"
 
+#include <algorithm>
+
 #include "fuzz/check.h"
 
 using namespace lyceum::watch;

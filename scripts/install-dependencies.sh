@@ -2,8 +2,8 @@
 # Installs the Debian 12 packages that a part of the project needs, those that are missing and no
 # others. When nothing is missing it asks for no rights and takes a fraction of a second.
 #
-#   scripts/install-dependencies.sh [GROUP...]      groups: build (default), package, node, sanitize, lint,
-#                                                         fresh
+#   scripts/install-dependencies.sh [GROUP...]      groups: build (default), test, package, node, sanitize,
+#                                                         lint, fresh
 #
 # SKIP_DEPENDENCIES=1 skips it: for systems other than Debian 12 that have all of it.
 set -euo pipefail
@@ -14,6 +14,7 @@ declare -A groups=(
            libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
            libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev curl
            postgresql-15 wordnet-base groff-base"
+  [test]="prometheus-alertmanager"
   [package]="binutils dpkg-dev systemd groff-base"
   [node]="nodejs npm"
   [sanitize]="libclang-rt-19-dev llvm-19"
@@ -69,6 +70,30 @@ without_main_cluster() {
   return $status
 }
 
+# Debian's Alertmanager starts as a service as it is installed, and with the system from then on. The
+# tests run its program by themselves; where it was there before, it stays as it was.
+policy=/usr/sbin/policy-rc.d
+without_alertmanager_service() {
+  if [[ " $* " != *" prometheus-alertmanager "* ]]; then
+    without_main_cluster install_packages "$@"
+    return
+  fi
+  local status=0 made=
+  if [[ ! -e $policy ]]; then
+    # shellcheck disable=SC2016  # for the shell that reads it
+    printf '#!/bin/sh\n[ "$1" = prometheus-alertmanager ] && exit 101\nexit 0\n' >"$policy"
+    chmod 755 "$policy"
+    made=1
+  fi
+  without_main_cluster install_packages "$@" || status=$?
+  [[ -z $made ]] || rm -f "$policy"
+  if [[ $status -eq 0 ]]; then
+    deb-systemd-helper disable prometheus-alertmanager.service >/dev/null 2>&1 || true
+    update-rc.d prometheus-alertmanager disable >/dev/null 2>&1 || true
+  fi
+  return $status
+}
+
 as_root() {
   export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
   if ! has_candidates "$@"; then
@@ -76,11 +101,11 @@ as_root() {
     update_lists || fail "apt-get update failed (above): is there a network, and are the" \
       "servers in /etc/apt/sources.list reachable?"
   fi
-  without_main_cluster install_packages "$@" && return
+  without_alertmanager_service "$@" && return
   echo "Installation failed; once more with fresh package lists"
   update_lists || fail "apt-get update failed (above): is there a network, and are the servers in" \
     "/etc/apt/sources.list reachable?"
-  without_main_cluster install_packages "$@" ||
+  without_alertmanager_service "$@" ||
     fail "apt-get could not install: $*. Its reason stands above."
 }
 

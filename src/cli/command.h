@@ -61,6 +61,9 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command health();
 [[nodiscard]] Command replicas();
 [[nodiscard]] Command history();
+[[nodiscard]] Command alerts_rules();
+[[nodiscard]] Command alerts_test();
+[[nodiscard]] Command alerts_replay();
 [[nodiscard]] Command config_check();
 [[nodiscard]] Command config_show();
 [[nodiscard]] Command bench();

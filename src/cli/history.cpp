@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <map>
+#include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/table.h"

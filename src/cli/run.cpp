@@ -43,6 +43,7 @@ std::string group_summary(std::string_view word) {
   if (word == "local") return "Private PostgreSQL clusters on this machine";
   if (word == "index") return "The index catalogue";
   if (word == "keys") return "The API keys of a tenant";
+  if (word == "alerts") return "The rules that the monitor alerts by";
   if (word == "config") return "The configuration";
   return {};
 }

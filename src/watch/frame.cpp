@@ -33,10 +33,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <fmt/format.h>
-#include <limits>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace lyceum::watch {
 namespace {

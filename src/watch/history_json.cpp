@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <utility>
 
 #include "watch/collector.h"
 #include "watch/value_json.h"

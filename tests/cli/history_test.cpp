@@ -111,7 +111,7 @@ TEST_F(HistoryCommand, ShowsPeopleTables) {
 
 TEST_F(HistoryCommand, SaysWhatIsWrong) {
   const auto unknown = run({"--collector", "conections"});
-  EXPECT_EQ(unknown.exit_status, 1);
+  EXPECT_EQ(unknown.exit_status, 2);
   EXPECT_THAT(unknown.err, HasSubstr("there is no collector 'conections'"));
   EXPECT_THAT(unknown.err, HasSubstr("wraparound"));
   EXPECT_THAT(run({"--collector", "wal", "--column", "no"}).err, HasSubstr("full_page_images"));

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "watch/alerts.h"
+#include "watch/rule.h"
+#include "watch/sample.h"
+
+namespace lyceum::watch {
+
+// Feeds samples into rules, and remembers of them what the rules look back at: of each row the
+// columns in question, in up to 60 stretches for the longest window. Forgets a row that is not in
+// its source's newest sample. One thread at a time.
+class Evaluator {
+ public:
+  explicit Evaluator(std::shared_ptr<const RuleSet> rules);
+  Evaluator(Evaluator&&) noexcept;
+  Evaluator& operator=(Evaluator&&) noexcept;
+  ~Evaluator();
+
+  // What the rules say of this sample, for AlertBook::observe(). What clears is left out. The
+  // conditions point into the rules. A sample that is older than one of its source before (a clock
+  // that was set back) makes that source's past begin anew.
+  std::vector<Condition> take(const Sample& sample);
+
+  [[nodiscard]] const RuleSet& rules() const { return *rules_; }
+
+ private:
+  struct Memory;
+  std::shared_ptr<const RuleSet> rules_;
+  std::unique_ptr<Memory> memory_;
+};
+
+// One line of `lyceum doctor`.
+struct Verdict {
+  std::string rule;
+  Severity severity = Severity::warning;
+  std::string node, database;
+  std::map<std::string, std::string> labels;
+  std::optional<double> value;
+  std::string summary, why, mend;
+};
+
+struct Verdicts {
+  std::vector<Verdict> found;  // worst first
+  // Rules that one sample says nothing of: "not enough history", or that no sample was given for.
+  std::vector<std::pair<std::string, std::string>> unjudged;
+};
+
+// What the rules say of one sample of each source, without waiting for anything to last.
+[[nodiscard]] Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules);
+
+}  // namespace lyceum::watch
