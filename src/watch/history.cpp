@@ -16,8 +16,9 @@ using sqlite::Transaction;
 constexpr int kPlaceBits = 12;
 constexpr std::int64_t kPlaces = 1LL << kPlaceBits;
 
-// More between two samples is a jump of the clock, or a time when nobody watched.
-constexpr std::chrono::microseconds kMostObserved = 10min;
+// More between two samples is a jump of the clock, or a time when nobody watched. Twice the longest
+// interval that can be set for what is read fast.
+constexpr std::chrono::microseconds kMostObserved = 2h;
 // Old films that go when a new one begins: more than come, so that it ends where much is to go.
 constexpr int kFilmsAtATime = 4;
 
