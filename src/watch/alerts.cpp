@@ -61,6 +61,17 @@ Alert made(const Condition& condition, std::string id, Moment now) {
   return out;
 }
 
+// What alerts of one family have to agree on to speak of the same.
+std::string thing_of(const Alert& alert) {
+  std::string out = alert.family;
+  for (const auto* part : {&alert.node, &alert.database}) append_json_string(out, *part);
+  for (const auto& [name, value] : alert.keys) {
+    append_json_string(out, name);
+    append_json_string(out, value);
+  }
+  return out;
+}
+
 json::object texts(const std::map<std::string, std::string>& map) {
   json::object out;
   for (const auto& [name, value] : map) out[name] = value;
@@ -224,7 +235,25 @@ std::vector<AlertChange> AlertBook::keep_rules(const RuleSet& rules, Moment now)
   return changes;
 }
 
+AlertBook::Inhibitions AlertBook::inhibitions() const {
+  Inhibitions out;
+  for (const auto& [id, alert] : alerts_) {
+    if (alert.inhibits_node && !alert.node.empty()) out.nodes.emplace(alert.node, alert.rule);
+    if (alert.state != AlertState::firing || alert.family.empty()) continue;
+    const auto [at, first] = out.families.try_emplace(
+        thing_of(alert), Inhibitions::Grave{.severity = alert.severity, .rule = alert.rule});
+    if (!first && at->second.severity < alert.severity) {
+      at->second = {.severity = alert.severity, .rule = alert.rule};
+    }
+  }
+  return out;
+}
+
 std::string AlertBook::held_back(const Alert& alert, Moment now) const {
+  return held_back(alert, inhibitions(), now);
+}
+
+std::string AlertBook::held_back(const Alert& alert, const Inhibitions& by, Moment now) const {
   for (const auto& silence : silences_) {
     if (silence.until <= now.wall) continue;
     if (std::all_of(silence.matchers.begin(), silence.matchers.end(),
@@ -232,19 +261,12 @@ std::string AlertBook::held_back(const Alert& alert, Moment now) const {
       return fmt::format("silenced by {}: {}", silence.author, silence.comment);
     }
   }
-  for (const auto& [id, other] : alerts_) {
-    if (id == alert.id) continue;
-    if (other.inhibits_node && !alert.inhibits_node && !alert.node.empty() &&
-        other.node == alert.node) {
-      return other.rule;
-    }
-    if (other.state == AlertState::firing && !alert.family.empty() &&
-        other.family == alert.family && other.severity > alert.severity &&
-        other.node == alert.node && other.database == alert.database && other.keys == alert.keys) {
-      return other.rule;
-    }
-  }
-  return "";
+  const auto node = by.nodes.find(alert.node);
+  if (!alert.inhibits_node && node != by.nodes.end()) return node->second;
+  if (alert.family.empty()) return "";
+  const auto graver = by.families.find(thing_of(alert));
+  const bool outdone = graver != by.families.end() && graver->second.severity > alert.severity;
+  return outdone ? graver->second.rule : "";
 }
 
 std::string AlertBook::group_of(const Alert& alert) const {
@@ -265,11 +287,12 @@ std::vector<Notice> AlertBook::take_notices(Moment now) {
   std::vector<Notice> out;
   std::map<std::string, std::vector<Alert*>> groups;
   std::map<std::string, bool> due;
+  const auto by = inhibitions();
   for (auto& [id, alert] : alerts_) {
     if (alert.state != AlertState::firing || alert.told) continue;
     // Counted from when it began to fire, so that what was held back is told at once afterwards.
     const bool waited = now.steady - alert.firing_since >= options_.group_wait;
-    if (!held_back(alert, now).empty()) continue;
+    if (!held_back(alert, by, now).empty()) continue;
     const auto group = group_of(alert);
     groups[group].push_back(&alert);
     due[group] = due[group] || waited;
@@ -307,8 +330,9 @@ std::vector<Alert> AlertBook::alerts() const {
 
 std::vector<Alert> AlertBook::firing(Moment now) const {
   auto out = alerts();
+  const auto by = inhibitions();
   std::erase_if(out, [&](const Alert& alert) {
-    return alert.state != AlertState::firing || !held_back(alert, now).empty();
+    return alert.state != AlertState::firing || !held_back(alert, by, now).empty();
   });
   return out;
 }

@@ -98,6 +98,7 @@ struct AlertOptions {
   Group group = Group::rule_and_node;
   // What begins to fire waits so long for others of its group, and for what inhibits it.
   Duration group_wait = std::chrono::seconds(10);
+  // Longer than the slowest collector's pace: what is pending is dropped then.
   Duration stale_after = std::chrono::minutes(10);
   // A firing alert of which nothing is known for so long is given up, and told as resolved.
   Duration forget_after = std::chrono::hours(24);
@@ -153,6 +154,18 @@ class AlertBook {
   void resolve(Alert& alert, std::string_view because, Moment now,
                std::vector<AlertChange>& changes);
   [[nodiscard]] std::string group_of(const Alert& alert) const;
+
+  // Who keeps whom quiet, looked up once for many alerts.
+  struct Inhibitions {
+    std::map<std::string, std::string> nodes;  // node to rule
+    struct Grave {
+      Severity severity;
+      std::string rule;
+    };
+    std::map<std::string, Grave> families;  // of one thing, the gravest that fires
+  };
+  [[nodiscard]] Inhibitions inhibitions() const;
+  [[nodiscard]] std::string held_back(const Alert& alert, const Inhibitions& by, Moment now) const;
 
   AlertOptions options_;
   std::map<std::string, Alert> alerts_;  // by id; resolved ones only until they are told

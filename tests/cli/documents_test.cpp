@@ -132,6 +132,15 @@ TEST(Documents, EveryCommandLineRuns) {
     std::ofstream(room.path() / "lyceum.toml") << "[pool]\nlanes = 2\n";
     std::ofstream(room.path() / "my-indexes.sql")
         << "CREATE INDEX my_users ON users (tenant_id, created_at, id);\n";
+    // The files that docs/alerts.md shows.
+    const auto shown = [&](const std::string& language, const std::string& name) {
+      std::ofstream file(room.path() / name);
+      for (const auto& block : blocks_of(text_of(document), language)) {
+        for (const auto& line : block) file << line.text << '\n';
+      }
+    };
+    shown("toml", "my-rules.toml");
+    shown("json", "recorded.jsonl");
     const auto environment = environment_with(
         {"LYCEUM_LOCAL_DIRECTORY=" + place.value().directory().string(),
          "LYCEUM_SERVER_DATA_ADDRESS=" + data, "LYCEUM_SERVER_ADMIN_ADDRESS=" + admin,

@@ -64,7 +64,7 @@ std::vector<std::string> rules_in(const std::vector<std::string>& bodies) {
 }
 
 // An outbox, and a delivery on an io_context that the test turns.
-class Post : public testing::Test {
+class Post : public ::testing::Test {
  protected:
   Post() { open(); }
 
@@ -350,7 +350,7 @@ TEST_F(Post, ARealAlertmanagerTakesWhatFiresIsToldAgainAndOfItsEnd) {
   const auto& first = alerts.at(0);
   EXPECT_EQ(first.at("annotations").at("summary"), "a <b> & \"c\"");
   EXPECT_EQ(first.at("annotations").at("mend"), "VACUUM;");
-  EXPECT_EQ(first.at("startsAt"), rfc3339(firing[0].fired_at));
+  EXPECT_EQ(std::string(first.at("startsAt").as_string()), rfc3339(firing[0].fired_at));
   EXPECT_FALSE(first.at("labels").as_object().contains("empty"));
   const auto updated = [&] {
     return std::string(alertmanager.alerts().at(0).at("updatedAt").as_string());
