@@ -441,6 +441,36 @@ const std::vector<Setting>& settings() {
        "",
        "Most that the history takes, in MiB; the oldest goes first. A day of one server with 500 "
        "tables takes some 25 at most."},
+      {"watch",
+       "rules_file",
+       "LYCEUM_WATCH_RULES_FILE",
+       kWatch<&WatchSettings::rules_file>,
+       {},
+       "the shipped rules alone",
+       "Rules of your own: they add to the shipped ones, change them by name, or switch them off."},
+      {"watch",
+       "alertmanager_url",
+       "LYCEUM_WATCH_ALERTMANAGER_URL",
+       kWatch<&WatchSettings::alertmanager_url>,
+       {},
+       "none",
+       "An Alertmanager that is told of alerts, as http://host:9093."},
+      {"watch",
+       "webhook_file",
+       "LYCEUM_WATCH_WEBHOOK_FILE",
+       kWatch<&WatchSettings::webhook_file>,
+       {},
+       "none",
+       "A file with the URL of a webhook that is told of alerts, and, in a second line, the key "
+       "that "
+       "signs what it is told."},
+      {"watch",
+       "slack_file",
+       "LYCEUM_WATCH_SLACK_FILE",
+       kWatch<&WatchSettings::slack_file>,
+       {},
+       "none",
+       "A file with the URL of a Slack webhook that is told of alerts."},
   };
   return all;
 }

@@ -10,6 +10,7 @@
 #include "watch/grouped_series.h"
 #include "watch/history_json.h"
 #include "watch/value_json.h"
+#include "watch/verdict_json.h"
 
 namespace lyceum::server {
 
@@ -143,17 +144,21 @@ json::object row_json(const watch::Picture& picture, const watch::Row& row) {
   return out;
 }
 
+json::object labels_json(const std::map<std::string, std::string>& labels) {
+  json::object out;
+  for (const auto& [name, value] : labels) out[name] = watch::valid_utf8(value);
+  return out;
+}
+
 std::string series_json(const watch::GroupedSeries& series) {
   json::array groups;
   for (const auto& group : series.groups) {
-    json::object labels;
-    for (const auto& [name, value] : group.labels) labels[name] = watch::valid_utf8(value);
     json::array points;
     for (const auto& [at, value] : group.points) {
       points.push_back(json::array{watch::milliseconds(at),
                                    value ? watch::json_of(*value) : json::value(nullptr)});
     }
-    groups.push_back({{"labels", std::move(labels)}, {"points", std::move(points)}});
+    groups.push_back({{"labels", labels_json(group.labels)}, {"points", std::move(points)}});
   }
   return json::serialize(
       json::object{{"unit", series.rates ? "per second" : ""}, {"series", std::move(groups)}});
@@ -170,6 +175,10 @@ awaitable<Response> AdminApi::serve(const Request& request) {
     answer = co_await latest(request.query);
   } else if (what == "series") {
     answer = co_await series(request.query);
+  } else if (what == "verdicts") {
+    answer = co_await verdicts();
+  } else if (what == "alerts") {
+    answer = co_await alerts();
   } else if (what == "history") {
     answer = co_await history(request.query);
   } else {
@@ -242,6 +251,52 @@ awaitable<Result<std::string>> AdminApi::series(std::string_view text) {
       [&](watch::Monitor::Inside& inside) { return grouped_series(inside.history, asked); });
   if (found.has_error()) co_return found.error();
   co_return series_json(*found);
+}
+
+awaitable<Result<std::string>> AdminApi::verdicts() {
+  // The rules' conditions as they are now, whether they have lasted or not.
+  const auto found = co_await monitor_.ask([](watch::Monitor::Inside& inside) {
+    return watch::verdicts(inside.present(), inside.rules);
+  });
+  json::array all;
+  for (const auto& one : found.found) all.push_back(watch::verdict_json(one));
+  co_return json::serialize(
+      json::object{{"at", watch::milliseconds(clock_.wall_now())}, {"verdicts", std::move(all)}});
+}
+
+awaitable<Result<std::string>> AdminApi::alerts() {
+  struct Told {
+    watch::Alert alert;
+    std::string held_back;
+  };
+  const watch::Moment now{clock_.now(), clock_.wall_now()};
+  const auto told = co_await monitor_.ask([&](watch::Monitor::Inside& inside) {
+    std::vector<Told> out;
+    for (auto& alert : inside.alerts.alerts()) {
+      auto why = inside.alerts.held_back(alert, now);
+      out.push_back({std::move(alert), std::move(why)});
+    }
+    return out;
+  });
+  json::array all;
+  for (const auto& [alert, held_back] : told) {
+    const bool silenced = held_back.starts_with("silenced");
+    all.push_back({{"rule", alert.rule},
+                   {"state", name_of(alert.state)},
+                   {"severity", name_of(alert.severity)},
+                   {"node", alert.node},
+                   {"database", watch::valid_utf8(alert.database)},
+                   {"labels", labels_json(alert.labels)},
+                   {"since", watch::milliseconds(alert.since)},
+                   {"summary", watch::valid_utf8(alert.summary)},
+                   {"why", alert.why},
+                   {"mend", watch::valid_utf8(alert.mend)},
+                   {"held_back", held_back},
+                   {"silenced", silenced},
+                   {"inhibited", !held_back.empty() && !silenced},
+                   {"stale", alert.stale}});
+  }
+  co_return json::serialize(json::object{{"alerts", std::move(all)}});
 }
 
 awaitable<Result<std::string>> AdminApi::history(std::string_view text) {

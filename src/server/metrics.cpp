@@ -215,6 +215,33 @@ void add_connections(Exposition& out, const std::vector<WorkerFigures>& workers)
               sum(&Figures::timed_out));
 }
 
+void add_alerts(Exposition& out, const MetricsInput& input) {
+  std::map<std::tuple<std::string, std::string, std::string>, int> counts;
+  for (const auto& alert : input.alerts) {
+    ++counts[{alert.rule, std::string(name_of(alert.severity)), std::string(name_of(alert.state))}];
+  }
+  if (!counts.empty()) {
+    auto& alerts =
+        out.family("lyceum_alerts", "Alerts by rule, pending and firing", MetricType::Gauge);
+    for (const auto& [labels, count] : counts) {
+      const auto& [rule, severity, state] = labels;
+      Exposition::add(alerts, {{"rule", rule}, {"severity", severity}, {"state", state}}, count);
+    }
+  }
+  if (input.delivery.empty()) return;
+  const auto each = [&](const char* name, const char* help, auto member) {
+    auto& family = out.family(name, help, MetricType::Counter);
+    for (const auto& one : input.delivery) {
+      Exposition::add(family, {{"receiver", one.receiver}}, static_cast<double>(one.*member));
+    }
+  };
+  using Figures = watch::DeliveryFigures;
+  each("lyceum_alerts_delivered_total", "Messages that a receiver took", &Figures::delivered);
+  each("lyceum_alerts_delivery_failures_total", "Attempts that failed", &Figures::failures);
+  each("lyceum_alerts_given_up_total", "Messages that a receiver refused for good",
+       &Figures::given_up);
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsInput& input, bool openmetrics) {
@@ -230,6 +257,7 @@ std::string metrics_text(const MetricsInput& input, bool openmetrics) {
   if (input.topology) add_nodes(out, *input.topology);
   add_statements(out, input.statistics);
   add_samples(out, input.samples);
+  add_alerts(out, input);
   return openmetrics ? out.openmetrics() : out.text();
 }
 

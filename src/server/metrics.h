@@ -6,6 +6,8 @@
 #include "base/statement_statistics.h"
 #include "server/api_figures.h"
 #include "server/worker.h"
+#include "watch/alerts.h"
+#include "watch/delivery.h"
 #include "watch/sample.h"
 
 namespace lyceum::server {
@@ -17,6 +19,8 @@ struct MetricsInput {
   bool ready = false;
   std::shared_ptr<const cluster::Topology> topology;
   std::vector<watch::Sample> samples;  // the monitor's newest of each source
+  std::vector<watch::Alert> alerts;
+  std::vector<watch::DeliveryFigures> delivery;
   std::string version;
 };
 

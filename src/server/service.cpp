@@ -133,15 +133,17 @@ Result<void> Service::start() {
   if (checked->has_error()) return checked->error();
   auto listening = listen();
   if (listening.has_error()) return listening;
-  open_monitor();
+  auto monitored = open_monitor();
+  if (monitored.has_error()) return monitored;
   // From here on: whoever is told the addresses may send one.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   return {};
 }
 
-// A service without its monitor serves: what is wrong with its file is said, and that is all.
-void Service::open_monitor() {
-  if (options_.history_file.empty()) return;
+// A service without its monitor serves: what is wrong with its file is said, and that is all. Rules
+// that are wrong are mended before it starts.
+Result<void> Service::open_monitor() {
+  if (options_.history_file.empty()) return {};
   auto opened =
       watch::Monitor::open({.nodes = options_.watched.empty() ? options_.nodes : options_.watched,
                             .settings = options_.configuration.watch,
@@ -149,11 +151,13 @@ void Service::open_monitor() {
                             .own = [this] { return own_samples(); }},
                            log_, clock_);
   if (opened.has_error()) {
+    if (opened.error().code == ErrorCode::kConfiguration) return opened.error();
     log_.error("nothing is monitored", opened.error());
-    return;
+    return {};
   }
   monitor_ = std::move(*opened);
   admin_api_ = std::make_unique<AdminApi>(*monitor_, clock_);
+  return {};
 }
 
 awaitable<Result<void>> Service::check_database() {
@@ -288,13 +292,11 @@ awaitable<std::string> Service::metrics(bool openmetrics) {
   input.workers = co_await figures();
   for (auto& worker : workers_) input.requests.push_back(&worker->requests());
   if (monitor_) {
-    input.samples = co_await monitor_->ask([](watch::Monitor::Inside& inside) {
-      std::vector<watch::Sample> present;
-      inside.history.present([&](const watch::Source& source, Timestamp at, std::int64_t epoch,
-                                 const watch::Picture& picture) {
-        present.push_back({.source = source, .at = at, .epoch = epoch, .rows = picture.rows});
-      });
-      return present;
+    co_await monitor_->ask([&](watch::Monitor::Inside& inside) {
+      input.samples = inside.present();
+      input.alerts = inside.alerts.alerts();
+      input.delivery = inside.delivery.figures();
+      return true;
     });
   }
   co_return metrics_text(input, openmetrics);

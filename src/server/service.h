@@ -64,7 +64,7 @@ class Service {
   boost::asio::awaitable<std::string> metrics(bool openmetrics);
   boost::asio::awaitable<std::vector<watch::Sample>> own_samples();
   boost::asio::awaitable<std::vector<WorkerFigures>> figures();
-  void open_monitor();
+  Result<void> open_monitor();
   Result<void> listen();
   void reload();
 

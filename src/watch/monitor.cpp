@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "watch/collector.h"
+#include "watch/receivers.h"
 
 namespace lyceum::watch {
 
@@ -14,6 +15,9 @@ namespace asio = boost::asio;
 using asio::awaitable;
 
 namespace {
+
+// How often alerts are looked at for what time alone changes.
+constexpr auto kTurn = std::chrono::seconds(1);
 
 GatherOptions gather_options(const MonitorOptions& options) {
   return {.nodes = options.nodes,
@@ -25,22 +29,51 @@ GatherOptions gather_options(const MonitorOptions& options) {
 
 Result<std::unique_ptr<Monitor>> Monitor::open(MonitorOptions options, Log& log,
                                                const Clock& clock) {
+  auto rules = load_rules(options.settings.rules_file);
+  if (rules.has_error()) return rules.error();
+  auto receivers = receivers_of(options.settings);
+  if (receivers.has_error()) return receivers.error();
   auto store = Store::open(
       options.file, clock,
       {.max_bytes = static_cast<std::uint64_t>(options.settings.history_max_mib) << 20U});
   if (store.has_error()) return store.error();
-  return std::unique_ptr<Monitor>(new Monitor(std::move(options), std::move(*store), log, clock));
+  auto beside = options.file;
+  auto outbox = Outbox::open(beside.replace_extension(".alerts.db").string());
+  if (outbox.has_error()) return outbox.error();
+  auto monitor = std::unique_ptr<Monitor>(
+      new Monitor(std::move(options),
+                  {.store = std::move(*store),
+                   .outbox = std::move(*outbox),
+                   .rules = std::make_shared<const RuleSet>(std::move(*rules)),
+                   .receivers = std::move(*receivers)},
+                  log, clock));
+  auto state = monitor->outbox_->state();
+  if (state.has_error()) return state.error();
+  if (!state->empty()) {
+    const auto restored = monitor->book_.restore(*state, monitor->now());
+    if (restored.has_error()) log.warning("alerts begin anew", restored.error());
+    (void)monitor->book_.keep_rules(*monitor->rules_, monitor->now());
+  }
+  return monitor;
 }
 
-Monitor::Monitor(MonitorOptions options, Store store, Log& log, const Clock& clock)
+Monitor::Monitor(MonitorOptions options, Parts parts, Log& log, const Clock& clock)
     : options_(std::move(options)),
       log_(log),
       clock_(clock),
       work_(io_.get_executor()),
-      store_(std::move(store)),
+      store_(std::move(parts.store)),
       history_(store_, {.retention = options_.settings.history_retention}),
       gather_(io_.get_executor(), gather_options(options_),
-              [this](const Reading& reading) { take(reading); }) {
+              [this](const Reading& reading) { take(reading); }),
+      rules_(std::move(parts.rules)),
+      evaluator_(rules_),
+      // A slow collector that has not come twice is late.
+      book_({.stale_after = std::max<Duration>(std::chrono::minutes(10),
+                                               2 * options_.settings.slow_interval)}),
+      outbox_(std::move(parts.outbox)),
+      delivery_(io_.get_executor(), std::move(parts.receivers), *outbox_, log_, clock_, {},
+                [this] { return book_.firing(now()); }) {
   if (const auto& aside = store_.moved_aside()) {
     log_.warning("the history was damaged, and is begun anew", {{"aside", aside->string()}});
   }
@@ -57,7 +90,9 @@ Monitor::~Monitor() {
 
 void Monitor::start() {
   gather_.start();
+  delivery_.start();
   asio::co_spawn(io_, watch_own(), asio::detached);
+  asio::co_spawn(io_, watch_alerts(), asio::detached);
   thread_ = std::thread([this] { io_.run(); });
 }
 
@@ -66,40 +101,92 @@ void Monitor::stop() {
   asio::post(io_, [this] {
     stopping_ = true;
     own_timer_.cancel();
+    alert_timer_.cancel();
     gather_.stop();
+    tell();
+    delivery_.stop();
     work_.reset();
   });
   thread_.join();
 }
 
 void Monitor::take(const Reading& reading) {
-  // One line when something begins to be wrong, and one when it is well again.
+  complain(reading);
+  if (!reading.sample) return;
+  keep(*reading.sample);
+  judge(*reading.sample);
+}
+
+// One line when something begins to be wrong, and one when it is well again.
+void Monitor::complain(const Reading& reading) {
   std::string complaint;
   if (reading.error) {
     complaint = reading.error->to_string();
   } else if (reading.gap) {
     complaint = reading.gap->why;
   }
-  auto& last = complaints_[reading.source];
-  if (last != complaint) {
-    const auto& source = reading.source;
-    if (complaint.empty()) {
-      log_.info(
-          "collector works again",
-          {{"collector", source.collector}, {"node", source.node}, {"database", source.database}});
-    } else if (reading.gap && !reading.error) {
-      log_.info("collector switched off", {{"collector", source.collector},
-                                           {"node", source.node},
-                                           {"database", source.database},
-                                           {"why", complaint},
-                                           {"mend", reading.gap->mend}});
-    } else {
-      log_.warning("collector failed", *reading.error,
-                   {{"collector", source.collector}, {"database", source.database}});
-    }
-    last = std::move(complaint);
+  const auto& source = reading.source;
+  auto& last = complaints_[source];
+  if (last == complaint) return;
+  last = complaint;
+  if (complaint.empty()) {
+    log_.info(
+        "collector works again",
+        {{"collector", source.collector}, {"node", source.node}, {"database", source.database}});
+  } else if (reading.error) {
+    log_.warning("collector failed", *reading.error,
+                 {{"collector", source.collector}, {"database", source.database}});
+  } else {
+    log_.info("collector switched off", {{"collector", source.collector},
+                                         {"node", source.node},
+                                         {"database", source.database},
+                                         {"why", complaint},
+                                         {"mend", reading.gap->mend}});
   }
-  if (reading.sample) keep(*reading.sample);
+}
+
+void Monitor::judge(const Sample& sample) {
+  const auto conditions = evaluator_.take(sample);
+  changed_ |= !book_.observe(sample.source, conditions, now()).empty();
+}
+
+// Stores what is to be told, and how the alerts stand, in one step: it is told then, whatever
+// comes.
+void Monitor::tell() {
+  for (auto& notice : book_.take_notices(now())) {
+    changed_ = true;
+    untold_.push_back(std::move(notice));
+  }
+  if (!std::exchange(changed_, false)) return;
+  const auto stored = delivery_.send(untold_, book_.save(now()));
+  if (stored.has_value()) {
+    untold_.clear();
+    complained_of_outbox_ = false;
+    return;
+  }
+  changed_ = true;  // once more at the next turn
+  if (!std::exchange(complained_of_outbox_, true)) {
+    log_.error("alerts cannot be stored", stored.error());
+  }
+}
+
+awaitable<void> Monitor::watch_alerts() {
+  boost::system::error_code ignored;
+  while (!stopping_) {
+    changed_ |= !book_.tick(now()).empty();
+    tell();
+    alert_timer_.expires_after(kTurn);
+    co_await alert_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+std::vector<Sample> Monitor::Inside::present() const {
+  std::vector<Sample> out;
+  history.present(
+      [&](const Source& source, Timestamp at, std::int64_t epoch, const Picture& picture) {
+        out.push_back({.source = source, .at = at, .epoch = epoch, .rows = picture.rows});
+      });
+  return out;
 }
 
 void Monitor::keep(const Sample& sample) {
@@ -124,6 +211,7 @@ awaitable<void> Monitor::watch_own() {
       sample.epoch = own_epoch_;
       if (sample.at == Timestamp{}) sample.at = clock_.wall_now();
       keep(sample);
+      judge(sample);
     }
     own_timer_.expires_after(options_.settings.fast_interval);
     co_await own_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));

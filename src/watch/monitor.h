@@ -14,8 +14,12 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "pg/target.h"
+#include "watch/alerts.h"
+#include "watch/delivery.h"
+#include "watch/evaluate.h"
 #include "watch/gather.h"
 #include "watch/history.h"
+#include "watch/outbox.h"
 
 namespace lyceum::watch {
 
@@ -28,12 +32,13 @@ struct MonitorOptions {
   std::function<boost::asio::awaitable<std::vector<Sample>>()> own = {};
 };
 
-// The monitor of a cluster: reads all collectors on all nodes, each when it is due, and keeps what
-// they read. It has a thread of its own, so that nothing it does (reading thousands of rows,
-// writing a slow disk) holds up whoever serves requests.
+// The monitor of a cluster: reads all collectors on all nodes, each when it is due, keeps what they
+// read, holds the rules against it and tells the receivers. It has a thread of its own, so that
+// nothing it does (reading thousands of rows, writing a slow disk) holds up whoever serves
+// requests.
 class Monitor {
  public:
-  // Errors: as Store::open.
+  // Errors: kConfiguration for rules or receivers; as Store::open.
   [[nodiscard]] static Result<std::unique_ptr<Monitor>> open(MonitorOptions options, Log& log,
                                                              const Clock& clock);
   ~Monitor();  // stops
@@ -48,6 +53,11 @@ class Monitor {
   struct Inside {
     History& history;
     Gather& gather;
+    const RuleSet& rules;
+    AlertBook& alerts;
+    const Delivery& delivery;
+    // The newest sample of each source, as the rules look at them.
+    [[nodiscard]] std::vector<Sample> present() const;
   };
   // Asks on the monitor's thread, from any executor; not after stop(). `question` is called there
   // with Inside& and its value comes back here.
@@ -63,10 +73,21 @@ class Monitor {
   }
 
  private:
-  Monitor(MonitorOptions options, Store store, Log& log, const Clock& clock);
+  struct Parts {
+    Store store;
+    std::unique_ptr<Outbox> outbox;
+    std::shared_ptr<const RuleSet> rules;
+    std::vector<Receiver> receivers;
+  };
+  Monitor(MonitorOptions options, Parts parts, Log& log, const Clock& clock);
   void take(const Reading& reading);
+  void complain(const Reading& reading);
   void keep(const Sample& sample);
+  void judge(const Sample& sample);
+  void tell();
   boost::asio::awaitable<void> watch_own();
+  boost::asio::awaitable<void> watch_alerts();
+  [[nodiscard]] Moment now() const { return {clock_.now(), clock_.wall_now()}; }
   [[nodiscard]] Sample costs() const;
 
   MonitorOptions options_;
@@ -77,11 +98,20 @@ class Monitor {
   Store store_;
   History history_;
   Gather gather_;
-  Inside inside_{history_, gather_};
+  std::shared_ptr<const RuleSet> rules_;
+  Evaluator evaluator_;
+  AlertBook book_;
+  std::unique_ptr<Outbox> outbox_;
+  Delivery delivery_;
+  std::vector<Notice> untold_;  // could not be stored yet
+  bool changed_ = false;        // alerts, since they were saved
+  bool complained_of_outbox_ = false;
+  Inside inside_{history_, gather_, *rules_, book_, delivery_};
   std::map<Source, std::string> complaints_;  // what was last said of a source
   bool complained_of_history_ = false;
   std::int64_t own_epoch_ = 0;
   boost::asio::steady_timer own_timer_{io_};
+  boost::asio::steady_timer alert_timer_{io_};
   bool stopping_ = false;
   std::thread thread_;
 };
