@@ -286,7 +286,8 @@ class Alertmanager {
     std::vector<std::string> out;
     const auto reply = get("/api/v2/alerts?active=true");
     if (!reply || reply->status != 200) return {"no answer"};
-    for (const auto& one : boost::json::parse(reply->body).as_array()) {
+    const auto all = boost::json::parse(reply->body);
+    for (const auto& one : all.as_array()) {
       out.emplace_back(one.at("labels").at("alertname").as_string());
     }
     std::sort(out.begin(), out.end());
