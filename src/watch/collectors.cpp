@@ -5,12 +5,8 @@
 namespace lyceum::watch {
 namespace {
 
-constexpr auto key = Kind::key;
-constexpr auto text = Kind::text;
-constexpr auto gauge = Kind::gauge;
-constexpr auto counter = Kind::counter;
-
 const std::vector<Collector>& all() {
+  using enum Kind;
   static const std::vector<Collector> collectors = {
       {.name = "server",
        .meaning = "the server itself",

@@ -33,7 +33,7 @@ awaitable<Result<void>> Node::open(std::shared_ptr<Link> link, pg::Target target
                                   .deadline = deadline};
   auto opened = co_await pg::Connection::connect(executor_, std::move(options));
   if (opened.has_error()) co_return opened.error();
-  const auto connection = *opened;
+  const auto connection = std::move(*opened);
   // At once, so that close() reaches it while the rest is under way.
   link->connection = connection;
   auto prepared = co_await prepare_to_read(connection, limits_.slow, limits_.lock, deadline);
