@@ -110,6 +110,8 @@ interface Drawing {
   why?: string
   // Begins at the least value rather than at zero.
   floating?: boolean
+  // For figures of several sizes, all above zero.
+  logarithmic?: boolean
 }
 
 // A row of a table with where it came from.
@@ -161,7 +163,6 @@ interface App {
   // Collectors that are off or fail, of those named.
   gaps(names: string[]): Promise<Gap[]>
   described(name: string): Promise<Collector | undefined>
-  count(section: string, number: number, severity: Severity): void
 }
 
 interface Gap {

@@ -10,7 +10,7 @@ const height = 168
 const hour = 3600
 
 /** @param {Line['colour']} place */
-const property = (place) => (typeof place === 'number' ? `--line-${place}` : `--line-${place}`)
+const property = (place) => `--line-${place}`
 
 /**
  * The same colour, fainter.
@@ -19,8 +19,17 @@ const property = (place) => (typeof place === 'number' ? `--line-${place}` : `--
  */
 const faint = (rgb, share) => rgb.replace('rgb(', 'rgba(').replace(')', `, ${share})`)
 
-// Steps that read well: of 1024 for bytes, of 1, 2 and 5 otherwise (uPlot's own).
+// Steps of the axis that read well; otherwise uPlot's own, of 1, 2 and 5.
 const byteSteps = Array.from({ length: 51 }, (_, power) => 2 ** power)
+const minute = 60
+const day = 24 * hour
+const secondSteps = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, minute, 2 * minute,
+  5 * minute, 10 * minute, 15 * minute, 30 * minute, hour, 2 * hour, 6 * hour, 12 * hour, day,
+  2 * day, 7 * day, 30 * day, 365 * day,
+]
+/** @type {Partial<Record<Unit, number[]>>} */
+const steps = { bytes: byteSteps, 'bytes/s': byteSteps, seconds: secondSteps }
 
 /**
  * Times under the axis: hours and minutes, and days where there are several.
@@ -30,11 +39,26 @@ function times(splits) {
   const step = splits.length > 1 ? splits[1] - splits[0] : hour
   return splits.map((at) => {
     const time = new Date(at * 1000)
-    if (step >= 24 * hour || (time.getHours() === 0 && time.getMinutes() === 0 && step >= hour)) {
+    if (step >= day || (time.getHours() === 0 && time.getMinutes() === 0 && step >= hour)) {
       return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
     }
     return clock(at * 1000).slice(0, step < 60 ? 8 : 5)
   })
+}
+
+/**
+ * The lines of a logarithmic axis.
+ * @param {any} _
+ * @param {number} __
+ * @param {number} least
+ * @param {number} largest
+ */
+function powersOfTen(_, __, least, largest) {
+  const powers = []
+  for (let power = Math.round(Math.log10(least)); 10 ** power <= largest * 1.01; ++power) {
+    powers.push(10 ** power)
+  }
+  return powers
 }
 
 /**
@@ -96,7 +120,7 @@ export function chart({ id, title, about, sync }) {
       {
         width: width(),
         height,
-        padding: [8, 8, 0, 0],
+        padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: {
           y: false,
@@ -113,8 +137,13 @@ export function chart({ id, title, about, sync }) {
             },
           },
           y: {
+            distr: drawn.logarithmic ? 3 : 1,
             range: (/** @type {any} */ _, /** @type {number} */ least, /** @type {number} */ largest) => {
-              if (least == null || largest == null) return [0, 1]
+              if (least == null || largest == null) return drawn.logarithmic ? [1, 10] : [0, 1]
+              if (drawn.logarithmic) {
+                const low = 10 ** Math.floor(Math.log10(least))
+                return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(largest)))]
+              }
               if (!drawing?.floating) return [0, largest > 0 ? largest * 1.08 : 1]
               const margin = (largest - least || Math.abs(largest) || 1) * 0.12
               return [Math.max(0, least - margin), largest + margin]
@@ -151,7 +180,7 @@ export function chart({ id, title, about, sync }) {
               splits.map((value) => (value === 0 ? '0' : format(value, unit))),
             size: 62,
             space: 34,
-            ...(unit === 'bytes' || unit === 'bytes/s' ? { incrs: byteSteps } : {}),
+            ...(drawn.logarithmic ? { splits: powersOfTen } : steps[unit] ? { incrs: steps[unit] } : {}),
           },
         ],
         hooks: {
@@ -210,7 +239,7 @@ export function chart({ id, title, about, sync }) {
       element.dataset.state = 'drawn'
       said.hidden = true
       canvas.hidden = legend.hidden = false
-      const wanted = JSON.stringify([drawn.unit, drawn.lines.map(({ points, ...line }) => line)])
+      const wanted = JSON.stringify([drawn.unit, drawn.logarithmic, drawn.lines.map(({ points, ...line }) => line)])
       if (wanted !== shape || !plot) {
         shape = wanted
         make(drawn)

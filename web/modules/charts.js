@@ -48,6 +48,12 @@ const line = (label, points, colour, more = {}) => ({ label, points, colour, ...
 /** @param {Line[]} lines */
 const withFigures = (lines) => lines.filter(({ points }) => isKnown(points))
 
+/** What has no logarithm is a gap. @param {Line} line @returns {Line} */
+const aboveZero = (line) => ({
+  ...line,
+  points: line.points.map(([at, value]) => [at, value !== null && value > 0 ? value : null]),
+})
+
 /** The row of `client_statements` that has all statements together. */
 const everything = { name: '*' }
 
@@ -87,7 +93,8 @@ const latency = {
         return line(name, sum(await api.series(where, span)), [2, 1, 4][index])
       }),
     )
-    if (withFigures(lines).length > 0) return { lines: withFigures(lines), unit: 'ms' }
+    const found = withFigures(lines)
+    if (found.length > 0) return { lines: found.map(aboveZero), unit: 'ms', logarithmic: true, note: 'Logarithmic' }
     const server = (/** @type {string} */ column) =>
       api.series({ collector: 'statements', column }, span)
     const [time, calls] = await Promise.all([server('total_exec_time'), server('calls')])

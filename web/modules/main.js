@@ -1,7 +1,7 @@
 // The page: where one is, what is polled, which keys do what.
 
 import { alerts } from './alerts.js'
-import { connectApi, Unreachable } from './api.js'
+import { connectApi, Refused, Unreachable } from './api.js'
 import { byId, el } from './element.js'
 import { keyReader } from './keyboard.js'
 import { formatPlace, home, parsePlace, ranges } from './location.js'
@@ -9,7 +9,7 @@ import { moveVerdict, overview, showNoVerdicts, showVerdicts } from './overview.
 import { blocking, collectors, indexes, nodes, shards, statements, transactions, vacuum } from './sections.js'
 import { nextTheme, startTheme, theme } from './theme.js'
 import { ago, clock } from './units.js'
-import { headline, worst } from './verdicts.js'
+import { headline, placeOf, worst } from './verdicts.js'
 
 const interval = 10_000
 const shortest = 1_000
@@ -96,12 +96,18 @@ const app = {
         })),
     )
   },
-  count(section, number, severity) {
-    const mark = counts.get(section)
-    if (!mark) return
-    mark.textContent = number > 0 ? String(number) : ''
-    mark.className = `count ${severity}`
-  },
+}
+
+/**
+ * How many verdicts or alerts wait in a section.
+ * @param {string} section
+ * @param {{severity: Severity}[]} found
+ */
+function countIn(section, found) {
+  const mark = counts.get(section)
+  if (!mark) return
+  mark.textContent = found.length > 0 ? String(found.length) : ''
+  mark.className = `count ${worst(found)}`
 }
 
 // Where one is.
@@ -181,6 +187,12 @@ async function poll() {
   const container = mounted.get(section.id)
   const results = await Promise.allSettled([judge(), nodesKnown(), section.refresh()])
   const [judged, , refreshed] = results
+  for (const result of results) {
+    // What is neither is a fault of this page.
+    if (result.status === 'rejected' && !(result.reason instanceof Refused || result.reason instanceof Unreachable)) {
+      console.error(result.reason)
+    }
+  }
   if (judged.status === 'rejected') showNoVerdicts(judged.reason.message)
   const trouble = container?.querySelector(':scope > .trouble')
   trouble?.remove()
@@ -215,9 +227,9 @@ async function judge() {
   ])
   showVerdicts(verdicts)
   const bad = verdicts.filter(({ severity }) => severity === 'critical' || severity === 'warning')
-  app.count('overview', bad.length, worst(verdicts))
-  const alarming = firing.filter(({ state }) => state === 'firing')
-  app.count('alerts', alarming.length, alarming.some(({ severity }) => severity === 'critical') ? 'critical' : 'warning')
+  for (const { id } of sections) countIn(id, bad.filter((verdict) => placeOf(verdict).section === id))
+  countIn('overview', bad)
+  countIn('alerts', firing.filter(({ state }) => state === 'firing'))
   const critical = verdicts.filter(({ severity }) => severity === 'critical').length
   document.title = `${critical > 0 ? `(${critical}) ` : ''}Lyceum`
   const now = verdicts.map(({ rule, node, database, labels, severity }) =>

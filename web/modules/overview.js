@@ -12,8 +12,10 @@ const kept = 'lyceum.disk'
 
 /** @type {App} */
 let app
-/** @type {ReturnType<typeof verdictList>} */
-let list
+/** @type {ReturnType<typeof verdictList> | null} */
+let list = null
+/** @type {Verdict[]} */
+let judged = []
 /** @type {{spec: import('./charts.js').Chart, shown: ReturnType<typeof chart>}[]} */
 let drawn = []
 let drawnFor = ''
@@ -96,11 +98,12 @@ export const overview = {
       el('section', { class: 'judged', 'aria-label': 'Verdicts' }, title, note, list.element),
       el('section', { class: 'charts', 'aria-label': 'Charts' }, ...drawn.map(({ shown }) => shown.element)),
     )
+    list.update(judged)
   },
   async refresh() {
     await drawCharts()
   },
-  close: () => list.close(),
+  close: () => list?.close() ?? false,
 }
 
 /** @param {Verdict[]} verdicts */
@@ -109,15 +112,17 @@ export function showVerdicts(verdicts) {
   title.dataset.severity = verdicts.length > 0 ? worst(verdicts) : ''
   note.hidden = verdicts.length > 0
   note.textContent = 'Not enough history: the monitor has just begun to read.'
-  list.update(verdicts)
+  judged = verdicts
+  list?.update(verdicts)
 }
 
-/** @param {string} text */
+/** What was judged before stays. @param {string} text */
 export function showNoVerdicts(text) {
+  if (judged.length > 0) return
   title.textContent = 'Nothing has been judged yet'
   note.hidden = false
   note.textContent = text
 }
 
 /** @param {number} by */
-export const moveVerdict = (by) => list.move(by)
+export const moveVerdict = (by) => list?.move(by)

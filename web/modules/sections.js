@@ -81,9 +81,8 @@ export const statements = viewSection({
   key: 's',
   about: 'What the databases run, the most time first. Enter opens a statement: its history and its plan.',
   views: (app) => {
-    // Of one node's database: what part of all time went here.
-    const time = new Map()
-    const place = (/** @type {Placed} */ { node, database }) => JSON.stringify([node, database])
+    let time = 0
+    const share = (/** @type {Placed} */ { row }) => Number(row.total_exec_time ?? 0) / (time || 1)
     return [
       collectorView({
         collector: 'statements',
@@ -91,19 +90,16 @@ export const statements = viewSection({
         empty: 'No statement has been counted yet.',
         sort: 'share',
         order: (rows) => {
-          time.clear()
-          for (const row of rows) {
-            time.set(place(row), (time.get(place(row)) ?? 0) + Number(row.row.total_exec_time ?? 0))
-          }
+          time = rows.reduce((sum, { row }) => sum + Number(row.total_exec_time ?? 0), 0)
           return rows
         },
         columns: () => [
           column('query', 'Statement', undefined, { wide: true }),
           column('user', 'User'),
           {
-            id: 'share', label: 'Share of time', unit: 'percent', title: 'of its database, since counting began',
-            value: (row) => (100 * Number(row.row.total_exec_time ?? 0)) / (time.get(place(row)) || 1),
-            render: (row) => bar(Number(row.row.total_exec_time ?? 0) / (time.get(place(row)) || 1)),
+            id: 'share', label: 'Share of time', unit: 'percent', title: 'of all that is listed, since counting began',
+            value: (row) => 100 * share(row),
+            render: (row) => bar(share(row)),
           },
           rate('calls', 'Calls now', 'per second'),
           column('calls', 'Calls', 'count', { title: 'since counting began' }),
@@ -185,8 +181,8 @@ export const blocking = viewSection({
             return branch.others.length > 0 ? `waits, for ${branch.others.join(', ')} too` : 'waits'
           },
         },
-        column('waiting_seconds', 'Waits since', 'seconds'),
-        column('transaction_seconds', 'Transaction', 'seconds'),
+        column('waiting_seconds', 'Waits for', 'seconds'),
+        column('transaction_seconds', 'Open for', 'seconds', { title: 'since its transaction began' }),
         column('state', 'State'),
         column('mode', 'Lock', undefined, {
           render: ({ row }) => [row.mode, row.lock_type].filter((part) => part).join(' on ') || unknown,
@@ -203,8 +199,6 @@ export const blocking = viewSection({
       mark: ({ branch }) => (branch?.depth === 0 ? 'critical' : ''),
     }),
   ],
-  after: (app, [rows]) =>
-    app.count('blocking', rows.filter(({ branch }) => branch?.depth > 0).length, 'critical'),
 })
 
 export const transactions = viewSection({

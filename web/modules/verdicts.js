@@ -50,7 +50,7 @@ export function headline(verdicts) {
   return verdicts.length > 0 ? 'All is well' : 'Nothing has been judged yet'
 }
 
-/** @param {Verdict[]} verdicts @returns {Severity} */
+/** @param {{severity: Severity}[]} verdicts @returns {Severity} */
 export const worst = (verdicts) =>
   /** @type {Severity[]} */ (['critical', 'warning', 'info']).find((severity) =>
     verdicts.some((verdict) => verdict.severity === severity),

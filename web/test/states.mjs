@@ -306,9 +306,10 @@ function past(name, value, at, now) {
   if (/size_bytes$/.test(name)) return value * (1 - age * 8e-8) + Math.sin(at / 9e6) * value * 1e-5
   if (/_age$/.test(name)) return value * (1 - age * 4e-8)
   if (/^(usable|max|xid_freeze_max_age|multixact_freeze_max_age)$/.test(name)) return value
+  const calm = /^(used|connection_count)$/.test(name) ? 0.3 : 1
   const seed = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0)
   const wave = Math.sin(at / 431_000 + seed) * 0.12 + Math.sin(at / 67_000 + seed * 3) * 0.07 + Math.sin(at / 19_000 + seed) * 0.04
-  return Math.max(0, value * (1 + wave * Math.min(1, age / 60)))
+  return Math.max(0, value * (1 + calm * wave * Math.min(1, age / 60)))
 }
 
 /** Points as the admin API gives them. */
