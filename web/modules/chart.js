@@ -177,7 +177,7 @@ export function chart({ id, title, about, sync }) {
           {
             ...axis,
             values: (/** @type {any} */ _, /** @type {number[]} */ splits) =>
-              splits.map((value) => (value === 0 ? '0' : format(value, unit))),
+              splits.map((value) => (value === 0 ? '0' : value === null ? '' : format(value, unit))),
             size: 62,
             space: 34,
             ...(drawn.logarithmic ? { splits: powersOfTen } : steps[unit] ? { incrs: steps[unit] } : {}),

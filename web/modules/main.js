@@ -193,7 +193,7 @@ async function poll() {
       console.error(result.reason)
     }
   }
-  if (judged.status === 'rejected') showNoVerdicts(judged.reason.message)
+  if (judged.status === 'rejected') showNoVerdicts(judged.reason instanceof Unreachable ? 'No answer yet.' : judged.reason.message)
   const trouble = container?.querySelector(':scope > .trouble')
   trouble?.remove()
   if (refreshed.status === 'rejected' && !(refreshed.reason instanceof Unreachable)) {

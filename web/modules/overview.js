@@ -75,7 +75,7 @@ async function drawCharts() {
       } catch (error) {
         // What was drawn stays while nothing answers.
         if (!(error instanceof Unreachable) || shown.element.dataset.state !== 'drawn') {
-          shown.say(/** @type {Error} */ (error).message)
+          shown.say(error instanceof Unreachable ? 'No answer yet.' : /** @type {Error} */ (error).message)
         }
         return error
       }

@@ -30,9 +30,15 @@ export function placeColumns(samples, has = []) {
     }))
 }
 
-/** @param {string} name xid_age: Xid age */
-export function labelOf(name) {
-  const words = name.replaceAll('_', ' ')
+/**
+ * xid_age: Xid age; without the unit, which stands with the figures, where that is clear.
+ * @param {string} name
+ * @param {string[]} [others]
+ */
+export function labelOf(name, others = []) {
+  const bare = name.replace(/_(bytes|seconds|ms|total)$/, '')
+  const clear = others.every((other) => other === name || other.replace(/_(bytes|seconds|ms|total)$/, '') !== bare)
+  const words = (clear ? bare : name).replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
@@ -47,7 +53,7 @@ export function columnsOf(collector, without = []) {
     .filter(({ name }) => !without.includes(name))
     .map((column) => ({
       id: column.name,
-      label: labelOf(column.name),
+      label: labelOf(column.name, collector.columns.map(({ name }) => name)),
       title: column.meaning,
       unit: unitOf(column),
       wide: ['query', 'definition', 'last_error', 'mend'].includes(column.name),

@@ -4,7 +4,7 @@ import { blockingTree } from './blocking_tree.js'
 import { badge, code, el, facts } from './element.js'
 import { columnsOf, labelOf } from './samples.js'
 import { statementDetail } from './statement_detail.js'
-import { format, percent, unitOf, unknown } from './units.js'
+import { format, percent, unitOf, unknown, version } from './units.js'
 import { dueness, stateOf } from './vacuum_queue.js'
 import { collectorView, viewSection } from './view.js'
 
@@ -356,6 +356,14 @@ function indexState(row) {
   return ['', row.constrains === 1 ? 'constrains' : 'used']
 }
 
+/** @param {Collector} described @returns {TableColumn[]} */
+const ofServer = (described) => [
+  { id: 'node', label: 'Server', value: ({ node }) => node },
+  ...columnsOf(described).map((one) =>
+    one.id === 'version' ? { ...one, render: (/** @type {Placed} */ { row }) => version(row.version) } : one,
+  ),
+]
+
 export const nodes = viewSection({
   id: 'nodes',
   title: 'Nodes',
@@ -374,9 +382,9 @@ export const nodes = viewSection({
       mark: ({ row }) => (row.up === 0 ? 'critical' : ''),
     }),
     collectorView({ collector: 'server', title: 'Servers', empty: 'No server has been read yet.',
-      columns: (described) => [{ id: 'where', label: 'Server', value: ({ node }) => node }, ...columnsOf(described)] }),
+      columns: ofServer }),
     collectorView({ collector: 'connections', title: 'Connections', empty: 'No server has been read yet.',
-      columns: (described) => [{ id: 'where', label: 'Server', value: ({ node }) => node }, ...columnsOf(described)] }),
+      columns: ofServer }),
     collectorView({ collector: 'replication', title: 'Followers', empty: 'Nobody follows.' }),
     collectorView({ collector: 'replica', title: 'Replicas, as they see it', empty: 'No node is a replica.' }),
     collectorView({

@@ -95,7 +95,8 @@ export function perSecond(value) {
 
 /** 0 to 100 @param {Cell} value */
 export function percent(value) {
-  return nothing(value) ? unknown : `${significant(Number(value))} %`
+  if (nothing(value)) return unknown
+  return `${Math.abs(Number(value)) >= 1000 ? count(value) : significant(Number(value))} %`
 }
 
 const two = (/** @type {number} */ part) => String(part).padStart(2, '0')
@@ -120,6 +121,12 @@ export function moment(at) {
  */
 export function ago(at, now) {
   return now - at < 1000 ? 'just now' : `${seconds(Math.floor((now - at) / 1000))} ago`
+}
+
+/** 15.13, of server_version_num @param {Cell} value */
+export function version(value) {
+  if (nothing(value)) return unknown
+  return `${Math.floor(Number(value) / 10000)}.${Number(value) % 10000}`
 }
 
 /**

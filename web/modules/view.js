@@ -54,7 +54,8 @@ export function collectorView({
       }
       const keys = described.columns.filter(({ kind }) => kind === 'key').map(({ name }) => name)
       const own = columns ? columns(described) : columnsOf(described, without)
-      const places = placeColumns(samples, described.columns.map(({ name }) => name))
+      const has = [...described.columns.map(({ name }) => name), ...own.map((column) => column.id)]
+      const places = placeColumns(samples, has)
       const all = own.length > 0 ? [own[0], ...places, ...own.slice(1)] : places
       const wanted = JSON.stringify(all.map((column) => column.id))
       if (table === null || wanted !== shape) {
@@ -80,9 +81,10 @@ export function collectorView({
    * @param {Gap[]} found
    */
   function emptyText(samples, found) {
-    if (samples.length > 0) return empty
+    if (samples.length > 0 && found.length === 0) return empty
+    if (samples.length > 0) return `${empty} Not all can be seen, for the reason above.`
     return found.length > 0
-      ? `${labelOf(collector)} cannot be read: the reason stands above.`
+      ? `${labelOf(collector)} cannot be read, for the reason above.`
       : 'Not enough history: nothing has been read yet.'
   }
 }
