@@ -35,9 +35,9 @@ TEST(WebFiles, AreWhatTheyClaim) {
     ASSERT_GT(file.gzip.size(), 18U) << file.path;
     EXPECT_EQ(file.gzip.substr(0, 2), "\x1f\x8b") << file.path;
     std::size_t size = 0;
-    for (int i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       const auto byte = static_cast<unsigned char>(file.gzip[file.gzip.size() - 4 + i]);
-      size |= static_cast<std::size_t>(byte) << (8 * i);
+      size |= static_cast<std::size_t>(byte) << (8U * i);
     }
     EXPECT_EQ(size, file.text.size()) << file.path;
   }

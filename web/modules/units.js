@@ -68,7 +68,7 @@ export function seconds(value) {
   if (nothing(value)) return unknown
   const whole = Number(value)
   if (whole < 0) return `-${seconds(-whole)}`
-  if (whole < 1 && whole > 0) return milliseconds(whole * 1000)
+  if (whole < 0.9995 && whole > 0) return milliseconds(whole * 1000)
   if (whole < 59.5) return `${significant(whole)} s`
   const parts = [
     [86400, 'd'],
