@@ -27,8 +27,9 @@ struct WebFile {
 // Whether an Accept-Encoding takes gzip: it names it, or everything, and not with a weight of zero.
 [[nodiscard]] bool accepts_gzip(std::string_view accept_encoding);
 
-// 200 with the file, compressed for those who take that; 304 for those whose If-None-Match says that
-// they have it. Absent headers are empty. The caller leaves the body out of the answer to a HEAD.
+// 200 with the file, compressed for those who take that; 304 for those whose If-None-Match says
+// that they have it. Absent headers are empty. The caller leaves the body out of the answer to a
+// HEAD.
 [[nodiscard]] Response web_response(const WebFile& file, std::string_view accept_encoding,
                                     std::string_view if_none_match);
 
