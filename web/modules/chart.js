@@ -231,7 +231,7 @@ export function chart({ id, title, about, sync }) {
     /** @param {Drawing} drawn */
     draw(drawn) {
       drawing = drawn
-      note.textContent = drawn.note ?? ''
+      note.textContent = drawn.lines.length > 0 ? (drawn.note ?? '') : ''
       if (drawn.lines.length === 0) {
         this.say(drawn.why ?? 'Nothing to show.')
         return

@@ -122,11 +122,9 @@ function go(change) {
   const next = { ...place, ...change }
   const hash = formatPlace(next)
   // A new section is a step to go back from; a filter that is being typed is not.
-  if (next.section !== place.section) location.hash = hash
-  else {
-    history.replaceState(null, '', hash)
-    arrive(next)
-  }
+  if (next.section !== place.section) history.pushState(null, '', hash)
+  else history.replaceState(null, '', hash)
+  arrive(next)
 }
 
 /** @param {Place} next */

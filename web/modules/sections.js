@@ -36,9 +36,9 @@ const mono = (value) => el('code', {}, String(value ?? unknown))
 /**
  * A statement's text and all else that its row says.
  * @param {string[]} [without]
- * @returns {(placed: Placed) => Node}
+ * @returns {(placed: Placed, described: Collector) => Node}
  */
-const textAndFacts = (without = []) => ({ row, node, database }) =>
+const textAndFacts = (without = []) => ({ row, node, database }, described) =>
   el(
     'div',
     {},
@@ -46,14 +46,11 @@ const textAndFacts = (without = []) => ({ row, node, database }) =>
     facts([
       ['Node', node],
       ['Database', row.database === undefined ? database : ''],
-      ...Object.entries(row)
-        .filter(([name]) => name !== 'query' && !without.includes(name))
+      ...described.columns
+        .filter(({ name }) => name !== 'query' && !without.includes(name) && row[name] != null)
         .map(
-          ([name, value]) =>
-            /** @type {[string, string]} */ ([
-              labelOf(name),
-              value === null ? '' : format(value, unitOf({ name, kind: typeof value === 'string' ? 'text' : 'gauge', meaning: '' })),
-            ]),
+          (one) =>
+            /** @type {[string, string]} */ ([labelOf(one.name), format(row[one.name], unitOf(one))]),
         ),
     ]),
   )
@@ -192,8 +189,8 @@ export const blocking = viewSection({
         column('application', 'Application'),
         column('query', 'Statement', undefined, { wide: true }),
       ],
-      detail: (row) =>
-        el('div', {}, textAndFacts(['pid'])(row),
+      detail: (row, described) =>
+        el('div', {}, textAndFacts(['pid'])(row, described),
           el('p', {}, `This ends what backend ${row.row.pid} runs, and then, if that was not enough, its connection:`),
           code(`SELECT pg_cancel_backend(${Number(row.row.pid)});\nSELECT pg_terminate_backend(${Number(row.row.pid)});`)),
       mark: ({ branch }) => (branch?.depth === 0 ? 'critical' : ''),
@@ -291,9 +288,9 @@ export const vacuum = viewSection({
         column('indexes_bytes', 'Indexes', 'bytes'),
         column('xid_age', 'Xid age', 'number'),
       ],
-      detail: (row) =>
+      detail: (row, described) =>
         el('div', {}, code(`VACUUM (ANALYZE, VERBOSE) ${quoted(row.row.schemaname)}.${quoted(row.row.relname)};`),
-          textAndFacts(['schemaname', 'relname'])(row)),
+          textAndFacts(['schemaname', 'relname'])(row, described)),
       mark: ({ row }) => (dueness(row).worst > 1 ? 'warning' : ''),
     }),
   ],
@@ -337,13 +334,13 @@ export const indexes = viewSection({
         column('idx_tup_fetch', 'Rows fetched', 'count'),
         column('definition', 'Definition', undefined, { wide: true }),
       ],
-      detail: (row) =>
+      detail: (row, described) =>
         el('div', {}, row.row.definition ? code(String(row.row.definition)) : null,
           Number(row.row.valid) === 0
             ? el('div', {}, el('p', {}, 'Its build was interrupted: it is written to and never read. This builds it again:'),
                 code(`REINDEX INDEX CONCURRENTLY ${quoted(row.row.schemaname)}.${quoted(row.row.indexrelname)};`))
             : null,
-          textAndFacts(['definition', 'schemaname', 'relname', 'indexrelname'])(row)),
+          textAndFacts(['definition', 'schemaname', 'relname', 'indexrelname'])(row, described)),
       mark: ({ row }) => (Number(row.valid) === 0 ? 'critical' : ''),
     }),
   ],

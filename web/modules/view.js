@@ -9,7 +9,7 @@ import { dataTable } from './table.js'
  *   collector: string, title: string, empty: string, note?: string, id?: string,
  *   columns?: (described: Collector) => TableColumn[], without?: string[],
  *   order?: (rows: Placed[]) => any[], sort?: string, descending?: boolean,
- *   detail?: (row: any) => Node, onOpen?: (key: string) => void, mark?: (row: any) => string,
+ *   detail?: (row: any, described: Collector) => Node, onOpen?: (key: string) => void, mark?: (row: any) => string,
  *   absent?: string}} options
  *   absent: what is said where the monitor has no such collector
  */
@@ -62,7 +62,8 @@ export function collectorView({
         shape = wanted
         const key = keyOf(keys)
         table = dataTable({
-          id, title, note, columns: all, sort, descending, detail, onOpen, mark, empty,
+          id, title, note, columns: all, sort, descending, onOpen, mark, empty,
+          detail: detail && ((row) => detail(row, described)),
           key: (row) => key(row), texts: textsOf,
         })
         table.filter(words)

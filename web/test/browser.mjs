@@ -192,6 +192,8 @@ for (const [section, shown] of Object.entries(views)) {
           }
         })
       }
+      // A row opens into what else it says.
+      await page.$$eval('[data-table] .open', (all) => all.forEach((one) => one.click()))
       // What cannot be read is told, with what mends it.
       const { samples } = await ask('latest?collector=collectors')
       for (const { node, rows } of samples) {
@@ -375,6 +377,10 @@ test('at 375 px nothing scrolls sideways but tables, in their own boxes', async 
       const wide = await page.evaluate(() => {
         const beyond = [...document.querySelectorAll('body *')].filter(
           (element) => !element.closest('table, .aside, .skip, dialog, .uplot') && element.checkVisibility() && element.getBoundingClientRect().right > innerWidth + 0.5)
+        // What is wider than its box has to be reached.
+        for (const box of document.querySelectorAll('.box')) {
+          if (box.scrollWidth > box.clientWidth && !/auto|scroll/.test(getComputedStyle(box).overflowX)) beyond.push(box)
+        }
         return { page: document.documentElement.scrollWidth - innerWidth, beyond: beyond.map((element) => `${element.tagName}.${element.className}`) }
       })
       assert.deepEqual(wide, { page: 0, beyond: [] }, section)
