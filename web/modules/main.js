@@ -168,29 +168,28 @@ function arrive(next) {
 
 // What is polled.
 
+// The newest poll goes on; one that was begun before, for another section or range, ends in silence.
+let newest = 0
 let polling = false
-let again = false
 let said = ''
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer
 
 async function poll() {
-  if (polling) {
-    again = true
-    return
-  }
+  const own = ++newest
   polling = true
   clearTimeout(timer)
   const section = current()
   const container = mounted.get(section.id)
   const results = await Promise.allSettled([judge(), nodesKnown(), section.refresh()])
-  const [judged, , refreshed] = results
   for (const result of results) {
     // What is neither is a fault of this page.
     if (result.status === 'rejected' && !(result.reason instanceof Refused || result.reason instanceof Unreachable)) {
       console.error(result.reason)
     }
   }
+  if (own !== newest) return
+  const [judged, , refreshed] = results
   if (judged.status === 'rejected') showNoVerdicts(judged.reason instanceof Unreachable ? 'No answer yet.' : judged.reason.message)
   const trouble = container?.querySelector(':scope > .trouble')
   trouble?.remove()
@@ -200,11 +199,8 @@ async function poll() {
   section.filter?.(place.filter)
   if (failingSince !== null) ++failures
   polling = false
+  plan()
   showState()
-  if (again) {
-    again = false
-    void poll()
-  } else plan()
 }
 
 function plan() {

@@ -25,6 +25,7 @@ export function collectorView({
   let shape = ''
   let words = ''
   let gapsShown = ''
+  let newest = 0
 
   return {
     element,
@@ -37,7 +38,9 @@ export function collectorView({
     },
     /** @param {App} app */
     async refresh(app) {
+      const turn = ++newest
       const described = await app.described(collector)
+      if (turn !== newest) return []
       if (described === undefined) {
         table = null
         shape = ''
@@ -48,6 +51,8 @@ export function collectorView({
         return []
       }
       const [samples, found] = await Promise.all([app.api.latest(collector), app.gaps([collector])])
+      // What was asked later, of another node perhaps, is there already.
+      if (turn !== newest) return []
       if (gapsShown !== JSON.stringify(found)) {
         gapsShown = JSON.stringify(found)
         gaps.replaceChildren(...gapNotes(found))

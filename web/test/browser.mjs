@@ -113,7 +113,9 @@ test('the first screen has the verdicts, in order and word by word', async () =>
     const [first] = verdicts
     if (first && first.severity !== 'ok') {
       await page.click('li[data-rule] .link')
-      await page.waitForFunction(() => !location.hash.startsWith('#overview'))
+      await page.waitForFunction(() => location.hash.length > 1 && !location.hash.startsWith('#overview'))
+      await page.goBack()
+      await page.waitForFunction(() => document.getElementById('section-overview').checkVisibility())
     }
   })
 })
