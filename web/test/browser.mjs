@@ -503,7 +503,7 @@ test('while nothing answers it says since when, keeps what it has, tries on, and
       })
       await pause(500)
       const asked = admin.asked.length
-      await pause(3000)
+      await pause(5000)
       assert.equal(admin.asked.length, asked)
     })
   } finally {
