@@ -79,7 +79,7 @@ clean: ## removes build/
 dependencies:
 	@scripts/install-dependencies.sh build
 dependencies-test:
-	@scripts/install-dependencies.sh build test package node
+	@scripts/install-dependencies.sh build package test
 dependencies-package:
 	@scripts/install-dependencies.sh build package
 dependencies-sanitize:

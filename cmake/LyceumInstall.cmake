@@ -63,3 +63,11 @@ function(lyceum_typescript_test)
     set_tests_properties(example_typescript PROPERTIES TIMEOUT 300)
   endif()
 endfunction()
+
+# The page in a headless browser, and its modules without one (tests/web).
+function(lyceum_web_test)
+  if(NOT LYCEUM_SANITIZE)
+    add_test(NAME web COMMAND ${CMAKE_SOURCE_DIR}/tests/web/run.sh)
+    set_tests_properties(web PROPERTIES TIMEOUT 480 PROCESSORS 2)
+  endif()
+endfunction()

@@ -114,3 +114,32 @@ const RuleFile& shipped_rules() {
   set_property(GLOBAL APPEND PROPERTY LYCEUM_GENERATED_watch
     ${CMAKE_BINARY_DIR}/generated/watch/shipped_rules.cpp)
 endfunction()
+
+# The page of the monitor, embedded (tools/embed_web.mjs): web/, and uPlot by npm at the version that
+# web/package-lock.json names. What npm writes stays in the build folder.
+function(lyceum_web)
+  find_program(LYCEUM_NODE NAMES node nodejs REQUIRED)
+  find_program(LYCEUM_NPM NAMES npm REQUIRED)
+  set(source ${CMAKE_SOURCE_DIR}/web)
+  set(room ${CMAKE_BINARY_DIR}/web)
+  set(out ${CMAKE_BINARY_DIR}/generated/server/web_table.cpp)
+  file(MAKE_DIRECTORY ${room})
+  set(wanted ${source}/package.json ${source}/package-lock.json ${source}/.npmrc)
+  add_custom_command(
+    OUTPUT ${room}/installed
+    COMMAND ${CMAKE_COMMAND} -E copy ${wanted} ${room}
+    COMMAND ${LYCEUM_NPM} ci --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund
+            --no-progress --loglevel=error
+    COMMAND ${CMAKE_COMMAND} -E touch ${room}/installed
+    DEPENDS ${wanted}
+    WORKING_DIRECTORY ${room}
+    COMMENT "Installing uPlot")
+  file(GLOB files CONFIGURE_DEPENDS ${source}/*.html ${source}/*.css ${source}/*.svg
+    ${source}/files.mjs ${source}/modules/*.js)
+  add_custom_command(
+    OUTPUT ${out}
+    COMMAND ${LYCEUM_NODE} ${CMAKE_SOURCE_DIR}/tools/embed_web.mjs ${room}/node_modules ${out}
+    DEPENDS ${room}/installed ${files} ${CMAKE_SOURCE_DIR}/tools/embed_web.mjs
+    COMMENT "Embedding web/")
+  set_property(GLOBAL APPEND PROPERTY LYCEUM_GENERATED_server ${out})
+endfunction()

@@ -2,8 +2,8 @@
 # Installs the Debian 12 packages that a part of the project needs, those that are missing and no
 # others. When nothing is missing it asks for no rights and takes a fraction of a second.
 #
-#   scripts/install-dependencies.sh [GROUP...]      groups: build (default), test, package, node, sanitize,
-#                                                         lint, fresh
+#   scripts/install-dependencies.sh [GROUP...]      groups: build (default), package, test, sanitize, lint,
+#                                                         fresh
 #
 # SKIP_DEPENDENCIES=1 skips it: for systems other than Debian 12 that have all of it.
 set -euo pipefail
@@ -13,10 +13,9 @@ declare -A groups=(
            libpq-dev libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev
            libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
            libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev curl
-           postgresql-15 wordnet-base groff-base"
-  [test]="prometheus-alertmanager"
+           postgresql-15 wordnet-base groff-base nodejs npm"
   [package]="binutils dpkg-dev systemd groff-base"
-  [node]="nodejs npm"
+  [test]="chromium prometheus-alertmanager"
   [sanitize]="libclang-rt-19-dev llvm-19"
   [lint]="clang-tidy-19 clang-format-19 shellcheck"
   [fresh]="debootstrap"
@@ -119,11 +118,14 @@ fi
 
 wanted=()
 for group in "${@:-build}"; do
-  # A Node of another source, which brings npm along, is as good and cannot stand beside Debian's.
-  [[ $group == node ]] && command -v node npm >/dev/null && continue
   [[ -n ${groups[$group]-} ]] || fail "no group '$group'; there are: ${!groups[*]}"
   read -r -d '' -a packages <<<"${groups[$group]}" || true
-  wanted+=("${packages[@]}")
+  for package in "${packages[@]}"; do
+    # A Node of another source, which brings npm along, is as good and cannot stand beside Debian's.
+    [[ $package == nodejs || $package == npm ]] && command -v node >/dev/null &&
+      command -v npm >/dev/null && continue
+    wanted+=("$package")
+  done
 done
 
 # shellcheck source=/dev/null
