@@ -83,6 +83,6 @@ dependencies-test:
 dependencies-package:
 	@scripts/install-dependencies.sh build package
 dependencies-sanitize:
-	@scripts/install-dependencies.sh build sanitize
+	@scripts/install-dependencies.sh build test sanitize
 dependencies-lint:
 	@scripts/install-dependencies.sh build lint

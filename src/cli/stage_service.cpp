@@ -1,6 +1,8 @@
 #include "cli/stage_service.h"
 
+#include <filesystem>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/await.h"
 #include "cli/endpoint_url.h"
@@ -12,6 +14,19 @@ namespace lyceum::cli {
 namespace {
 
 using boost::asio::awaitable;
+
+// What the monitor keeps of a stage goes with it.
+struct HistoryFolder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("lyceum-demo-monitor-{}", ::getpid());
+  HistoryFolder() { std::filesystem::create_directories(path); }
+  HistoryFolder(const HistoryFolder&) = delete;
+  HistoryFolder& operator=(const HistoryFolder&) = delete;
+  ~HistoryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
 
 Result<Secret> make_key(const pg::Target& target, const Stage& stage) {
   const auto made = await([&](auto executor) -> awaitable<Result<learning::CreatedApiKey>> {
@@ -36,9 +51,13 @@ Result<void> serve_stage(Context& context, const Stage& stage,
   if (loaded.has_error()) return loaded.error();
   const auto target = pg::parse_target(stage.application_url);
   if (target.has_error()) return target.error();
+  // The monitor sees all of it, which the application may not.
+  const auto watched = pg::parse_target(stage.admin_url);
+  if (watched.has_error()) return watched.error();
   const auto key = make_key(*target, stage);
   if (key.has_error()) return key.error();
 
+  const HistoryFolder history;
   const SystemClock clock;
   Log log(loaded->values.log.level, loaded->values.log.format, clock);
   server::ServiceOptions options{.configuration = loaded->values,
@@ -49,7 +68,9 @@ Result<void> serve_stage(Context& context, const Stage& stage,
                                    return again->values;
                                  },
                                  .version = LYCEUM_VERSION,
-                                 .notify_socket = ""};
+                                 .notify_socket = "",
+                                 .history_file = history.path / "history.db",
+                                 .watched = {*watched}};
   auto service = std::make_unique<server::Service>(options, log);
   auto started = service->start();
   if (started.has_error() && started.error().code == ErrorCode::kIo) {
@@ -60,13 +81,14 @@ Result<void> serve_stage(Context& context, const Stage& stage,
   }
   if (started.has_error()) return started.error();
   const auto data = url_of(service->data_endpoint());
+  const auto admin = url_of(service->admin_endpoint());
   context.out << fmt::format(
                      "  its HTTP API:        {}\n"
+                     "  its page:            {}/\n"
                      "  its admin API:       {}/ready, {}/metrics\n"
                      "Ask it, as a service of the first school:\n"
                      "  curl -H 'Authorization: Bearer {}' '{}/v1/stories?q=river&limit=3'",
-                     data, url_of(service->admin_endpoint()), url_of(service->admin_endpoint()),
-                     key->reveal(), data)
+                     data, admin, admin, admin, key->reveal(), data)
               << std::endl;
   on_listening();
   if (service->run()) return {};

@@ -16,6 +16,7 @@
 #include "server/metrics.h"
 #include "server/notify.h"
 #include "server/problem.h"
+#include "server/web_files.h"
 
 namespace lyceum::server {
 
@@ -328,7 +329,10 @@ awaitable<Response> Service::serve_admin(const Request& request) {
       co_return plain(500, std::string(exception.what()) + "\n");
     }
   }
-  co_return plain(404, "/live, /ready, /metrics, /v1/admin/...\n");
+  if (const auto* file = monitor_ ? find_web_file(request.path) : nullptr) {
+    co_return web_response(*file, request.accept_encoding, request.if_none_match);
+  }
+  co_return plain(404, "/live, /ready, /metrics; with the monitor / and /v1/admin/...\n");
 }
 
 asio::ip::tcp::endpoint Service::data_endpoint() const {

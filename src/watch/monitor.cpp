@@ -40,6 +40,13 @@ Result<std::unique_ptr<Monitor>> Monitor::open(MonitorOptions options, Log& log,
   auto beside = options.file;
   auto outbox = Outbox::open(beside.replace_extension(".alerts.db").string());
   if (outbox.has_error()) return outbox.error();
+  std::vector<std::string> names;
+  for (const auto& receiver : *receivers) names.push_back(receiver.name);
+  const auto forgotten = (*outbox)->forget_all_but(names);
+  if (forgotten.has_error()) return forgotten.error();
+  if (*forgotten > 0) {
+    log.warning("messages of receivers that are no more are dropped", {{"messages", *forgotten}});
+  }
   auto monitor = std::unique_ptr<Monitor>(
       new Monitor(std::move(options),
                   {.store = std::move(*store),

@@ -1,0 +1,178 @@
+// The monitor within `lyceum serve`: what its admin API, its page and its metrics say of a real
+// server, held against the server's own answers.
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+#include "learning/school.h"
+#include "server/api_harness.h"
+
+namespace lyceum::server {
+namespace {
+
+// One service for all tests here, quick to look.
+struct Watched {
+  AppDatabase database;
+  std::optional<Served> served;
+  std::string grant = fmt::format("grant pg_monitor to {}", database.role());
+
+  Watched() {
+    database.change("create extension if not exists pg_stat_statements");
+    database.change(grant);
+    served.emplace(database, std::vector<std::string>{"LYCEUM_WATCH_ENABLED=true",
+                                                      "LYCEUM_WATCH_FAST_INTERVAL=1s",
+                                                      "LYCEUM_WATCH_SLOW_INTERVAL=10s"});
+  }
+};
+Watched& watched() {
+  static Watched one;
+  return one;
+}
+
+HttpReply ask(const std::string& target,
+              std::vector<std::pair<std::string, std::string>> headers = {}) {
+  HttpClient admin(watched().served->program().admin_port());
+  const auto reply = admin.exchange({.target = target, .headers = std::move(headers)});
+  if (!reply) {
+    ADD_FAILURE() << "no answer to " << target;
+    return {};
+  }
+  return *reply;
+}
+
+json::value document(const std::string& target) {
+  const auto reply = ask(target);
+  EXPECT_EQ(reply.status, 200) << target << ": " << reply.body;
+  return json_of(reply);
+}
+
+// The rows of a collector's newest samples of the test's server, once there are any.
+json::array rows_of(const std::string& collector, const std::string& more = "") {
+  json::array rows;
+  const auto there = eventually(
+      [&] {
+        rows.clear();
+        const auto found = document("/v1/admin/latest?collector=" + collector + more);
+        for (const auto& sample : found.at("samples").as_array()) {
+          for (const auto& row : sample.at("rows").as_array()) rows.push_back(row);
+        }
+        return !rows.empty();
+      },
+      60s);
+  EXPECT_TRUE(there) << "nothing of " << collector;
+  return rows;
+}
+
+TEST(Monitor, ReadsTheServerAndTellsItsNewestSamples) {
+  const auto connections = rows_of("connections");
+  ASSERT_EQ(connections.size(), 1U);
+  const auto& row = connections[0].as_object();
+  EXPECT_EQ(std::to_string(row.at("max").as_int64()),
+            watched().database.value("show max_connections"));
+  EXPECT_GT(row.at("used").as_int64(), 0);
+  const auto tables = rows_of("tables", "&database=" + watched().database.name());
+  bool progress = false;
+  for (const auto& table : tables) {
+    progress |= table.at("relname").as_string() == "user_vocabulary_progress";
+  }
+  EXPECT_TRUE(progress);
+}
+
+TEST(Monitor, KnowsItsOwnNodesPoolsAndStatements) {
+  const auto nodes = rows_of("nodes");
+  ASSERT_EQ(nodes.size(), 1U);
+  EXPECT_EQ(nodes[0].at("role").as_string(), "primary");
+  EXPECT_EQ(nodes[0].at("up").as_int64(), 1);
+  EXPECT_EQ(rows_of("pools").size(), 1U);
+  const auto tenant = watched().database.value("select id from tenants limit 1");
+  (*watched().served)({.target = "/v1/stories", .token = staff(tenant)});
+  EXPECT_TRUE(eventually(
+      [&] {
+        for (const auto& row : rows_of("client_statements")) {
+          if (row.at("name").as_string() == "learning.stories_page") return true;
+        }
+        return false;
+      },
+      30s));
+}
+
+TEST(Monitor, TellsASeriesByTheColumnsThatAreAskedFor) {
+  (void)rows_of("connections");
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto found =
+            document("/v1/admin/series?collector=connections&column=used&hours=1&points=1000");
+        const auto& groups = found.at("series").as_array();
+        return groups.size() == 1 && groups[0].at("points").as_array().size() >= 2;
+      },
+      30s));
+  const auto by_state =
+      document("/v1/admin/series?collector=sessions&column=connection_count&by=state,database");
+  for (const auto& group : by_state.at("series").as_array()) {
+    EXPECT_TRUE(group.at("labels").as_object().contains("state"));
+  }
+  // A counter's are rates.
+  const auto wal = document("/v1/admin/series?collector=wal&column=position_bytes");
+  EXPECT_EQ(wal.at("unit").as_string(), "per second");
+  EXPECT_EQ(code_of(ask("/v1/admin/series?collector=none&column=x")), "bad_request");
+  EXPECT_EQ(ask("/v1/admin/series?collector=connections&column=nothing").status, 400);
+  EXPECT_EQ(ask("/v1/admin/series?collector=settings&column=value").status, 400);
+  EXPECT_EQ(ask("/v1/admin/series?collector=wal&column=bytes&hours=-1").status, 400);
+  EXPECT_EQ(ask("/v1/admin/nothing").status, 404);
+}
+
+TEST(Monitor, SaysWhatIsWrongAndWhatMendsIt) {
+  auto& database = watched().database;
+  database.change("create table crooked (n int)");
+  database.change("alter table crooked set (autovacuum_enabled = off)");
+  const auto find = [&](const std::string& where) -> std::optional<json::value> {
+    const auto found = document("/v1/admin/verdicts");
+    for (const auto& one : found.at("verdicts").as_array()) {
+      if (one.at("summary").as_string().find("crooked") != json::string::npos) return one;
+    }
+    (void)where;
+    return std::nullopt;
+  };
+  std::optional<json::value> verdict;
+  EXPECT_TRUE(eventually([&] { return (verdict = find("verdicts")).has_value(); }, 60s));
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->at("database").as_string(), database.name());
+  EXPECT_FALSE(verdict->at("why").as_string().empty());
+  // The SQL that mends it does.
+  database.query(std::string(verdict->at("mend").as_string()));
+  EXPECT_TRUE(eventually([&] { return !find("verdicts"); }, 60s));
+  (void)document("/v1/admin/alerts").at("alerts").as_array();
+}
+
+TEST(Monitor, KeepsItsHistoryAsTheGuideHasIt) {
+  (void)rows_of("connections");
+  const auto history = document("/v1/admin/history?type=connections&hours=1");
+  const auto& samples = history.at("connections").as_array();
+  ASSERT_FALSE(samples.empty());
+  EXPECT_TRUE(samples[0].at("data").as_array()[0].as_object().contains("usable"));
+  EXPECT_TRUE(history.as_object().contains("sessions"));
+  EXPECT_EQ(ask("/v1/admin/history?type=none").status, 400);
+}
+
+TEST(Monitor, ItsSamplesAreMetricsToo) {
+  (void)rows_of("connections");
+  const auto text = ask("/metrics");
+  EXPECT_EQ(text.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(text.body.find("\nlyceum_pg_connections_max{node="), std::string::npos);
+  EXPECT_NE(text.body.find("\nlyceum_collectors_runs_total{collector=\"connections\""),
+            std::string::npos);
+  const auto open = ask("/metrics", {{"Accept", "application/openmetrics-text; version=1.0.0"}});
+  EXPECT_TRUE(open.header("content-type").starts_with("application/openmetrics-text"));
+  EXPECT_TRUE(open.body.ends_with("# EOF\n"));
+}
+
+TEST(Monitor, ItsPageIsServed) {
+  const auto page = ask("/", {{"Accept-Encoding", "identity"}});
+  EXPECT_EQ(page.status, 200);
+  EXPECT_TRUE(page.header("content-type").starts_with("text/html"));
+  EXPECT_NE(page.header("content-security-policy").find("default-src"), std::string::npos);
+  EXPECT_NE(page.body.find("<html"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lyceum::server
