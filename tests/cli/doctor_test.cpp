@@ -1,5 +1,6 @@
 // lyceum doctor on a database that things are wrong with.
 
+#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
