@@ -8,7 +8,9 @@ set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 room=$(mktemp -d)
 profile=$room/profile
+child=''
 clear_up() {
+  [[ -z $child ]] || { kill "$child" && wait "$child"; } 2>/dev/null || true
   # What a browser that was cut down has left; its profile's path is nobody else's.
   local pids
   mapfile -t pids < <(pgrep -f -- "--user-data-dir=$profile" || true)
@@ -50,7 +52,15 @@ grep -q no_such_member "$room/npm.log" || fail "the checker failed for another r
 rm modules/wrong.js
 
 # Within the time that ctest gives, so that it is this script that ends what hangs.
-limited() { timeout --kill-after=10 "$@" </dev/null; }
+# In the background, because a signal is heard while waiting and not while running.
+limited() {
+  local status=0
+  timeout --kill-after=10 "$@" </dev/null &
+  child=$!
+  wait "$child" || status=$?
+  child=''
+  return "$status"
+}
 limited 60 npm run --silent test || fail "the modules do not do what they should (above)"
 LYCEUM_WEB_URL='' limited 170 node --test test/browser.mjs || fail "the page does not (above)"
 [[ -z ${LYCEUM_WEB_URL-} ]] || limited 170 node --test test/browser.mjs ||
