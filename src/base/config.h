@@ -127,8 +127,8 @@ struct WatchSettings {
   std::string history_file;  // empty: chosen by watch/
   Duration history_retention = std::chrono::hours(7 * 24);
   int history_max_mib = 500;
-  std::string rules_file;        // empty: the shipped rules alone
-  std::string alertmanager_url;  // empty: none is told; as are these
+  std::string rules_file;    // empty: the shipped rules alone
+  std::string alertmanager;  // empty: none is told; as are these
   std::string webhook_file;
   std::string slack_file;
 };

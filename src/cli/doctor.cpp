@@ -41,7 +41,7 @@ std::vector<Sample> samples_of(const std::vector<pg::Target>& nodes,
   };
   std::vector<Sample> out;
   std::map<std::string, std::string> unreachable;
-  Sample collectors{.source = {.collector = "collectors"}, .at = now};
+  std::map<std::string, Sample> collectors;  // by node
   for (const auto& reading : readings) {
     if (reading.source.collector.empty()) {
       if (reading.error) unreachable[reading.source.node] = reading.error->to_string();
@@ -51,12 +51,14 @@ std::vector<Sample> samples_of(const std::vector<pg::Target>& nodes,
     if (!reading.error && !reading.gap) continue;
     watch::Row row(collector_columns.columns.size());
     put(collector_columns, row, "collector", reading.source.collector);
-    put(collector_columns, row, "node", reading.source.node);
     put(collector_columns, row, "state", std::string(reading.error ? "failing" : "off"));
     put(collector_columns, row, "last_error",
         reading.error ? reading.error->to_string() : reading.gap->why);
     put(collector_columns, row, "mend", reading.gap ? reading.gap->mend : std::string());
-    collectors.rows.push_back(std::move(row));
+    auto& sample = collectors[reading.source.node];
+    sample.source = {.collector = "collectors", .node = reading.source.node};
+    sample.at = now;
+    sample.rows.push_back(std::move(row));
   }
   Sample seen{.source = {.collector = "nodes"}, .at = now};
   for (const auto& node : nodes) {
@@ -69,7 +71,7 @@ std::vector<Sample> samples_of(const std::vector<pg::Target>& nodes,
     put(node_columns, row, "up", std::int64_t{why == unreachable.end() ? 1 : 0});
     seen.rows.push_back(std::move(row));
   }
-  out.push_back(std::move(collectors));
+  for (auto& [node, sample] : collectors) out.push_back(std::move(sample));
   out.push_back(std::move(seen));
   return out;
 }

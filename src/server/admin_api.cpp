@@ -3,12 +3,15 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
+#include <map>
+#include <set>
 
 #include "server/problem.h"
 #include "server/query.h"
 #include "watch/collector.h"
 #include "watch/grouped_series.h"
 #include "watch/history_json.h"
+#include "watch/rate.h"
 #include "watch/value_json.h"
 #include "watch/verdict_json.h"
 
@@ -21,7 +24,7 @@ using watch::Kind;
 namespace {
 
 constexpr std::string_view kPrefix = "/v1/admin/";
-constexpr std::int64_t kMostPoints = 2000;
+constexpr std::int64_t kMostPoints = 500;
 constexpr double kMostHours = 24 * 366;
 
 std::string_view name_of(Kind kind) {
@@ -61,6 +64,7 @@ std::string collectors_json() {
     all.push_back({{"name", collector.name},
                    {"meaning", collector.meaning},
                    {"scope", name_of(collector.scope)},
+                   {"pace", collector.pace == watch::Pace::fast ? "fast" : "slow"},
                    {"columns", std::move(columns)}});
   }
   return json::serialize(json::object{{"collectors", std::move(all)}});
@@ -136,10 +140,114 @@ const watch::Collector* collector_named_in(std::string_view query) {
   return nullptr;
 }
 
+// Keys and texts are strings also where they are numbers to PostgreSQL: a queryid is more than a
+// JavaScript number holds.
 json::object row_json(const watch::Picture& picture, const watch::Row& row) {
   json::object out;
   for (std::size_t i = 0; i < picture.headings.size(); ++i) {
-    out[picture.headings[i].name] = watch::json_of(row[i]);
+    const auto& [name, kind] = picture.headings[i];
+    const auto* integer = std::get_if<std::int64_t>(&row[i]);
+    const bool is_name = kind == Kind::key || kind == Kind::text;
+    out[name] = is_name && integer != nullptr ? json::value(std::to_string(*integer))
+                                              : watch::json_of(row[i]);
+  }
+  return out;
+}
+
+// By how much the counters of each row rose per second since the sample before.
+json::array rates_json(const watch::KeptSample& before, const watch::KeptSample& now) {
+  const double took = std::chrono::duration<double>(now.at - before.at).count();
+  const bool comparable =
+      took > 0 && before.epoch == now.epoch && before.picture.headings == now.picture.headings;
+  const auto identity = [&](const watch::Row& row) {
+    std::string out;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (now.picture.headings[i].kind != Kind::key) continue;
+      out += json::serialize(watch::json_of(row[i])) + ' ';
+    }
+    return out;
+  };
+  std::map<std::string, const watch::Row*> rows;
+  if (comparable) {
+    for (const auto& row : before.picture.rows) rows.emplace(identity(row), &row);
+  }
+  json::array out;
+  for (const auto& row : now.picture.rows) {
+    const auto was = comparable ? rows.find(identity(row)) : rows.end();
+    json::object rates;
+    for (std::size_t i = 0; i < row.size() && was != rows.end(); ++i) {
+      if (now.picture.headings[i].kind != Kind::counter) continue;
+      const auto more = watch::rise((*was->second)[i], row[i]);
+      rates[now.picture.headings[i].name] = more ? json::value(*more / took) : json::value(nullptr);
+    }
+    out.push_back(was == rows.end() ? json::value(nullptr) : json::value(std::move(rates)));
+  }
+  return out;
+}
+
+// The last two samples of one source.
+struct LastTwo {
+  std::optional<watch::KeptSample> before;
+  watch::KeptSample now;
+};
+
+Result<std::vector<LastTwo>> last_two(watch::History& history, watch::Selection selection) {
+  auto newest = history.latest(selection);
+  if (newest.has_error()) return newest.error();
+  std::map<watch::Source, LastTwo> out;
+  for (auto& sample : *newest) {
+    const auto source = sample.source;
+    out[source].now = std::move(sample);
+  }
+  // Far enough back for a slow collector that was late.
+  constexpr auto kBack = std::chrono::minutes(30);
+  auto since = Timestamp::max();
+  for (const auto& [source, two] : out) since = std::min(since, two.now.at);
+  if (out.empty()) return std::vector<LastTwo>();
+  selection.from = since - kBack;
+  auto cursor = history.read(selection);
+  if (cursor.has_error()) return cursor.error();
+  while (true) {
+    auto next = cursor->next();
+    if (next.has_error()) return next.error();
+    if (*next == nullptr) break;
+    const auto found = out.find((*next)->source);
+    if (found == out.end() || (*next)->at >= found->second.now.at) continue;
+    found->second.before = **next;
+  }
+  std::vector<LastTwo> all;
+  for (auto& [source, two] : out) all.push_back(std::move(two));
+  return all;
+}
+
+std::string_view collector_of(const watch::RuleSet& rules, const std::string& name) {
+  const auto* rule = rules.find(name);
+  return rule == nullptr ? std::string_view() : rule->collector->name;
+}
+
+// What is wrong, worst first, then a line for each rule that holds nowhere.
+json::array verdicts_json(const watch::Verdicts& verdicts, const watch::RuleSet& rules) {
+  json::array out;
+  std::set<std::string_view> said;
+  for (const auto& one : verdicts.found) {
+    auto object = watch::verdict_json(one);
+    object["collector"] = collector_of(rules, one.rule);
+    out.push_back(std::move(object));
+    said.insert(one.rule);
+  }
+  for (const auto& [rule, why] : verdicts.unjudged) said.insert(rule);
+  for (const auto& rule : rules.rules) {
+    if (said.contains(rule.name)) continue;
+    out.push_back({{"rule", rule.name},
+                   {"collector", rule.collector->name},
+                   {"severity", "ok"},
+                   {"node", ""},
+                   {"database", ""},
+                   {"labels", json::object()},
+                   {"value", nullptr},
+                   {"summary", fmt::format("{}: nothing", rule.name)},
+                   {"why", rule.why},
+                   {"mend", ""}});
   }
   return out;
 }
@@ -175,6 +283,8 @@ awaitable<Response> AdminApi::serve(const Request& request) {
     answer = co_await latest(request.query);
   } else if (what == "series") {
     answer = co_await series(request.query);
+  } else if (what == "plan") {
+    answer = co_await plan(request.query);
   } else if (what == "verdicts") {
     answer = co_await verdicts();
   } else if (what == "alerts") {
@@ -200,17 +310,19 @@ awaitable<Result<std::string>> AdminApi::latest(std::string_view text) {
                                    .node = own ? "" : query->text("node").value_or(""),
                                    .database = query->text("database").value_or("")};
   auto kept = co_await monitor_.ask(
-      [&](watch::Monitor::Inside& inside) { return inside.history.latest(selection); });
+      [&](watch::Monitor::Inside& inside) { return last_two(inside.history, selection); });
   if (kept.has_error()) co_return kept.error();
   json::array samples;
-  for (const auto& sample : *kept) {
+  for (const auto& [before, now] : *kept) {
     json::array rows;
-    for (const auto& row : sample.picture.rows) rows.push_back(row_json(sample.picture, row));
-    samples.push_back({{"node", sample.source.node},
-                       {"database", watch::valid_utf8(sample.source.database)},
-                       {"at", watch::milliseconds(sample.at)},
-                       {"epoch", sample.epoch},
-                       {"rows", std::move(rows)}});
+    for (const auto& row : now.picture.rows) rows.push_back(row_json(now.picture, row));
+    json::object sample{{"node", now.source.node},
+                        {"database", watch::valid_utf8(now.source.database)},
+                        {"at", watch::milliseconds(now.at)},
+                        {"epoch", now.epoch},
+                        {"rows", std::move(rows)}};
+    if (before) sample["rates"] = rates_json(*before, now);
+    samples.push_back(std::move(sample));
   }
   co_return json::serialize(
       json::object{{"collector", (*collector)->name}, {"samples", std::move(samples)}});
@@ -233,7 +345,7 @@ awaitable<Result<std::string>> AdminApi::series(std::string_view text) {
                           .from = span->from,
                           .to = span->to,
                           .most_points = static_cast<std::size_t>(
-                              std::clamp<std::int64_t>((*points).value_or(300), 1, kMostPoints))};
+                              std::clamp<std::int64_t>((*points).value_or(200), 1, kMostPoints))};
   if (const auto database = query->text("database"))
     asked.where.emplace_back("database", *database);
   for (const auto& one : (*collector)->columns) {
@@ -253,15 +365,29 @@ awaitable<Result<std::string>> AdminApi::series(std::string_view text) {
   co_return series_json(*found);
 }
 
+awaitable<Result<std::string>> AdminApi::plan(std::string_view text) {
+  static constexpr std::array<std::string_view, 3> kKnown{"queryid", "database", "node"};
+  const auto query = Query::parse(text, kKnown);
+  if (query.has_error()) co_return query.error();
+  auto found = co_await monitor_.plan(query->text("queryid").value_or(""),
+                                      query->text("database").value_or(""),
+                                      query->text("node").value_or(""));
+  json::object out{{"plan", nullptr}, {"why_not", nullptr}};
+  if (found.text) {
+    out["plan"] = watch::valid_utf8(*found.text);
+  } else {
+    out["why_not"] = watch::valid_utf8(found.why_not);
+  }
+  co_return json::serialize(out);
+}
+
 awaitable<Result<std::string>> AdminApi::verdicts() {
   // The rules' conditions as they are now, whether they have lasted or not.
-  const auto found = co_await monitor_.ask([](watch::Monitor::Inside& inside) {
-    return watch::verdicts(inside.present(), inside.rules);
+  const auto all = co_await monitor_.ask([](watch::Monitor::Inside& inside) {
+    return verdicts_json(watch::verdicts(inside.present(), inside.rules), inside.rules);
   });
-  json::array all;
-  for (const auto& one : found.found) all.push_back(watch::verdict_json(one));
   co_return json::serialize(
-      json::object{{"at", watch::milliseconds(clock_.wall_now())}, {"verdicts", std::move(all)}});
+      json::object{{"at", watch::milliseconds(clock_.wall_now())}, {"verdicts", all}});
 }
 
 awaitable<Result<std::string>> AdminApi::alerts() {
@@ -282,6 +408,7 @@ awaitable<Result<std::string>> AdminApi::alerts() {
   for (const auto& [alert, held_back] : told) {
     const bool silenced = held_back.starts_with("silenced");
     all.push_back({{"rule", alert.rule},
+                   {"collector", alert.collector},
                    {"state", name_of(alert.state)},
                    {"severity", name_of(alert.severity)},
                    {"node", alert.node},

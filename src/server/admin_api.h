@@ -20,6 +20,7 @@ class AdminApi {
  private:
   boost::asio::awaitable<Result<std::string>> latest(std::string_view query);
   boost::asio::awaitable<Result<std::string>> series(std::string_view query);
+  boost::asio::awaitable<Result<std::string>> plan(std::string_view query);
   boost::asio::awaitable<Result<std::string>> verdicts();
   boost::asio::awaitable<Result<std::string>> alerts();
   boost::asio::awaitable<Result<std::string>> history(std::string_view query);

@@ -13,6 +13,7 @@ using watch::Value;
 
 // Of all tenants those that call most; the others are many, and quiet.
 constexpr std::size_t kMostTenants = 50;
+constexpr std::string_view kAllStatements = "*";
 
 // A row of a collector, by its columns' names.
 class RowOf {
@@ -101,7 +102,7 @@ Sample nodes(const cluster::Topology& topology) {
 Sample statements(const StatementStatistics& statistics, std::map<std::string, Histogram>& before) {
   const auto& collector = *watch::find_collector("client_statements");
   Sample out{.source = {.collector = "client_statements"}};
-  for (const auto& one : statistics.query_statistics()) {
+  const auto add = [&](const CallStatistics& one) {
     RowOf row(collector);
     row.set("name", one.name)
         .count("calls", one.total_executions)
@@ -111,7 +112,18 @@ Sample statements(const StatementStatistics& statistics, std::map<std::string, H
         .set("queue_ms", milliseconds(static_cast<double>(one.queue.sum())));
     set_percentiles(row, one.total, before[one.name]);
     out.rows.push_back(row.take());
+  };
+  // Percentiles cannot be added up afterwards.
+  CallStatistics all{.name = std::string(kAllStatements)};
+  for (const auto& one : statistics.query_statistics()) {
+    add(one);
+    all.total_executions += one.total_executions;
+    all.error_count += one.error_count;
+    all.rows += one.rows;
+    all.total.merge(one.total);
+    all.queue.merge(one.queue);
   }
+  add(all);
   return out;
 }
 

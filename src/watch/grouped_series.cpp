@@ -1,6 +1,7 @@
 #include "watch/grouped_series.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "watch/collector.h"
@@ -122,38 +123,38 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// On a grid of equal parts, none shorter than what lies between two samples.
+// On the grid of the request, so that several answers to one range can be added up: each part's
+// mean, at its end. Where more was missed than a sample or two, a gap.
 std::vector<std::pair<Timestamp, std::optional<double>>> on_grid(const std::vector<Step>& steps,
                                                                  const GroupQuery& query,
                                                                  double interval) {
-  // A sample that comes a little late is no gap.
-  constexpr double kLate = 1.5;
-  const double span = Seconds(query.to - query.from).count();
-  const double width = std::max(
-      span / static_cast<double>(std::max<std::size_t>(query.most_points, 1)), interval * kLate);
-  struct Part {
-    double sum = 0, weight = 0;
-    Timestamp at{};
+  constexpr double kMissed = 2.5;
+  const double parts = static_cast<double>(std::max<std::size_t>(query.most_points, 1));
+  const double width = Seconds(query.to - query.from).count() / parts;
+  const auto end_of = [&](double part) {
+    return query.from +
+           std::chrono::duration_cast<Timestamp::duration>(Seconds((part + 1) * width));
   };
-  std::map<std::int64_t, Part> parts;
-  for (const auto& step : steps) {
-    const double from = Seconds(step.at - query.from).count();
-    auto& part = parts[width > 0 ? static_cast<std::int64_t>(from / width) : 0];
-    part.sum += step.value * step.weight;
-    part.weight += step.weight;
-    part.at = std::max(part.at, step.at);
-  }
   std::vector<std::pair<Timestamp, std::optional<double>>> out;
-  std::optional<std::int64_t> last;
-  for (const auto& [number, part] : parts) {
-    if (last && number > *last + 1) {
-      const auto middle = Seconds((static_cast<double>(*last) + 1.5) * width);
-      out.emplace_back(query.from + std::chrono::duration_cast<Timestamp::duration>(middle),
-                       std::nullopt);
-    }
-    out.emplace_back(part.at, part.sum / part.weight);
-    last = number;
+  double part = -1, sum = 0, weight = 0;
+  const auto put = [&] {
+    if (weight > 0) out.emplace_back(end_of(part), sum / weight);
+    sum = weight = 0;
+  };
+  std::optional<Timestamp> last;
+  for (const auto& step : steps) {
+    const double in =
+        std::clamp(std::floor(Seconds(step.at - query.from).count() / width), 0.0, parts - 1);
+    if (in != part) put();
+    const bool missed = last && Seconds(step.at - *last).count() > kMissed * interval;
+    // The gap ends where the next reading is; it has a part of its own, or none.
+    if (missed && interval > 0 && in > part + 1) out.emplace_back(end_of(in - 1), std::nullopt);
+    part = in;
+    sum += step.value * step.weight;
+    weight += step.weight;
+    last = step.at;
   }
+  put();
   return out;
 }
 
@@ -182,7 +183,9 @@ Result<GroupedSeries> grouped_series(History& history, const GroupQuery& query) 
     if (name != "database" && collector->position(name) < 0) return no_column(query, name);
   }
   for (const auto& name : query.by) {
-    if (collector->position(name) < 0) return no_column(query, name);
+    if (name != "node" && name != "database" && collector->position(name) < 0) {
+      return no_column(query, name);
+    }
   }
   // What this process says of itself is of no node.
   const auto node = collector->scope == Scope::client ? std::string() : query.node;
@@ -202,7 +205,11 @@ Result<GroupedSeries> grouped_series(History& history, const GroupQuery& query) 
     for (const auto& [values, steps] : track.groups) {
       Group group;
       group.labels = {{"node", source.node}, {"database", source.database}};
-      for (std::size_t i = 0; i < query.by.size(); ++i) group.labels[query.by[i]] = values[i];
+      for (std::size_t i = 0; i < query.by.size(); ++i) {
+        const auto& name = query.by[i];
+        // Of the source, unless the rows say themselves.
+        if (collector->position(name) >= 0) group.labels[name] = values[i];
+      }
       group.points = on_grid(steps, query, interval);
       out.groups.push_back(std::move(group));
     }

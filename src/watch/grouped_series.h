@@ -23,12 +23,13 @@ struct GroupQuery {
   std::vector<std::string> by = {};
   Timestamp from{};
   Timestamp to{};
-  std::size_t most_points = 300;  // of each group
+  // Equal parts of the time; a part has one point at most, at its end.
+  std::size_t most_points = 200;
 };
 
 struct Group {
   std::map<std::string, std::string> labels;  // node, database, and what was asked for
-  // The sum over the group's rows; nothing where a part of the time has none: a gap.
+  // The sum over the group's rows; nothing where readings were missed: a gap.
   std::vector<std::pair<Timestamp, std::optional<double>>> points;
 };
 

@@ -18,6 +18,7 @@ namespace {
 
 // How often alerts are looked at for what time alone changes.
 constexpr auto kTurn = std::chrono::seconds(1);
+constexpr auto kPlanLimit = std::chrono::seconds(5);
 
 GatherOptions gather_options(const MonitorOptions& options) {
   return {.nodes = options.nodes,
@@ -117,8 +118,46 @@ void Monitor::stop() {
   thread_.join();
 }
 
+awaitable<Plan> Monitor::plan(std::string queryid, std::string database, std::string node) {
+  co_return co_await asio::co_spawn(
+      io_, find_plan(std::move(queryid), std::move(database), std::move(node)),
+      asio::use_awaitable);
+}
+
+awaitable<Plan> Monitor::find_plan(std::string queryid, std::string database, std::string node) {
+  const auto* collector = find_collector("statements");
+  const auto id = static_cast<std::size_t>(collector->position("queryid"));
+  const auto text = static_cast<std::size_t>(collector->position("query"));
+  Source where;
+  std::string statement;
+  history_.present([&](const Source& source, Timestamp, std::int64_t, const Picture& picture) {
+    if (source.collector != collector->name || source.database != database ||
+        (!node.empty() && source.node != node)) {
+      return;
+    }
+    for (const auto& row : picture.rows) {
+      const auto* own = std::get_if<std::string>(&row[id]);
+      const auto* found = std::get_if<std::string>(&row[text]);
+      if (own == nullptr || *own != queryid || found == nullptr) continue;
+      where = source;
+      statement = *found;
+    }
+  });
+  if (statement.empty()) co_return Plan{.why_not = "no such statement has been read there"};
+  for (auto target : options_.nodes) {
+    if (target.node != where.node) continue;
+    target.set("dbname", where.database);
+    co_return co_await plan_of(io_.get_executor(), std::move(target), std::move(statement),
+                               std::chrono::steady_clock::now() + kPlanLimit);
+  }
+  co_return Plan{.why_not = "the node is none of those that are watched"};
+}
+
 void Monitor::take(const Reading& reading) {
   complain(reading);
+  if (reading.gap) {
+    mends_[{reading.source.node, reading.source.collector}] = reading.gap->mend;
+  }
   if (!reading.sample) return;
   keep(*reading.sample);
   judge(*reading.sample);
@@ -213,7 +252,7 @@ awaitable<void> Monitor::watch_own() {
     std::vector<Sample> samples;
     if (options_.own) samples = co_await options_.own();
     if (stopping_) break;
-    samples.push_back(costs());
+    for (auto& sample : costs()) samples.push_back(std::move(sample));
     for (auto& sample : samples) {
       sample.epoch = own_epoch_;
       if (sample.at == Timestamp{}) sample.at = clock_.wall_now();
@@ -225,10 +264,10 @@ awaitable<void> Monitor::watch_own() {
   }
 }
 
-// What the collectors cost, as the collector "collectors".
-Sample Monitor::costs() const {
-  Sample out{.source = {.collector = "collectors"}};
+// What the collectors cost, as the collector "collectors": a sample for each node.
+std::vector<Sample> Monitor::costs() const {
   const auto& collector = *find_collector("collectors");
+  std::map<std::string, Sample> by_node;
   for (const auto& figures : gather_.figures()) {
     Row row(collector.columns.size());
     const auto set = [&](std::string_view column, Value value) {
@@ -236,15 +275,20 @@ Sample Monitor::costs() const {
     };
     const bool failing = !figures.last_error.empty();
     set("collector", figures.collector);
-    set("node", figures.node);
     set("state", std::string(failing ? "failing" : figures.gap.empty() ? "running" : "off"));
     set("seconds_total", figures.seconds);
     set("runs", static_cast<std::int64_t>(figures.runs));
     set("failures", static_cast<std::int64_t>(figures.failures));
     set("rows", static_cast<std::int64_t>(figures.rows));
     set("last_error", failing ? figures.last_error : figures.gap);
-    out.rows.push_back(std::move(row));
+    const auto mend = mends_.find({figures.node, figures.collector});
+    if (!figures.gap.empty() && mend != mends_.end()) set("mend", mend->second);
+    auto& sample = by_node[figures.node];
+    sample.source = {.collector = "collectors", .node = figures.node};
+    sample.rows.push_back(std::move(row));
   }
+  std::vector<Sample> out;
+  for (auto& [node, sample] : by_node) out.push_back(std::move(sample));
   return out;
 }
 

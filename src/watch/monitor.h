@@ -20,6 +20,7 @@
 #include "watch/gather.h"
 #include "watch/history.h"
 #include "watch/outbox.h"
+#include "watch/plan.h"
 
 namespace lyceum::watch {
 
@@ -48,6 +49,11 @@ class Monitor {
   void start();
   // Ends the collection and the thread. What was read is kept.
   void stop();
+
+  // The plan of a statement that pg_stat_statements has, on a node; an empty node is the one where
+  // it is found. From any executor; not after stop().
+  [[nodiscard]] boost::asio::awaitable<Plan> plan(std::string queryid, std::string database,
+                                                  std::string node);
 
   // What those who ask may touch, on the monitor's thread.
   struct Inside {
@@ -80,6 +86,8 @@ class Monitor {
     std::vector<Receiver> receivers;
   };
   Monitor(MonitorOptions options, Parts parts, Log& log, const Clock& clock);
+  boost::asio::awaitable<Plan> find_plan(std::string queryid, std::string database,
+                                         std::string node);
   void take(const Reading& reading);
   void complain(const Reading& reading);
   void keep(const Sample& sample);
@@ -88,7 +96,7 @@ class Monitor {
   boost::asio::awaitable<void> watch_own();
   boost::asio::awaitable<void> watch_alerts();
   [[nodiscard]] Moment now() const { return {clock_.now(), clock_.wall_now()}; }
-  [[nodiscard]] Sample costs() const;
+  [[nodiscard]] std::vector<Sample> costs() const;
 
   MonitorOptions options_;
   Log& log_;
@@ -108,6 +116,7 @@ class Monitor {
   bool complained_of_outbox_ = false;
   Inside inside_{history_, gather_, *rules_, book_, delivery_};
   std::map<Source, std::string> complaints_;  // what was last said of a source
+  std::map<std::pair<std::string, std::string>, std::string> mends_;  // by node and collector
   bool complained_of_history_ = false;
   std::int64_t own_epoch_ = 0;
   boost::asio::steady_timer own_timer_{io_};

@@ -36,12 +36,11 @@ Result<Receiver> from_file(ReceiverKind kind, const std::string& path) {
 
 Result<std::vector<Receiver>> receivers_of(const WatchSettings& settings) {
   std::vector<Receiver> out{{.name = "log", .kind = ReceiverKind::log}};
-  if (const auto& url = settings.alertmanager_url; !url.empty()) {
+  if (const auto& url = settings.alertmanager; !url.empty()) {
     // The setting is shown to whoever asks for settings.
     if (!is_url(url) || url.find('@') != std::string::npos) {
-      return Error{
-          .code = ErrorCode::kConfiguration,
-          .message = "watch.alertmanager_url is no http:// or https:// URL without a user"};
+      return Error{.code = ErrorCode::kConfiguration,
+                   .message = "watch.alertmanager is no http:// or https:// URL without a user"};
     }
     out.push_back({.name = "alertmanager", .kind = ReceiverKind::alertmanager, .url = Secret(url)});
   }

@@ -155,13 +155,42 @@ TEST(Monitor, KeepsItsHistoryAsTheGuideHasIt) {
   EXPECT_EQ(ask("/v1/admin/history?type=none").status, 400);
 }
 
+TEST(Monitor, ShowsTheGenericPlanOfAStatement) {
+  auto& database = watched().database;
+  const auto name = database.value("select current_database()");
+  database.change("create table planned (n int primary key)");
+  std::string id;
+  EXPECT_TRUE(eventually(
+      [&] {
+        (void)database.value("select count(*) from planned where n = 17");
+        for (const auto& row : rows_of("statements", "&database=" + name)) {
+          const auto& text = row.at("query");
+          if (text.is_string() &&
+              text.as_string().find("from planned where n") != json::string::npos) {
+            id = row.at("queryid").as_string();
+            return true;
+          }
+        }
+        return false;
+      },
+      30s));
+  const auto& role = database.role();
+  const auto target = "/v1/admin/plan?database=" + name + "&queryid=" + id;
+  // Who may not read it does not see its plan either, and is told why.
+  EXPECT_NE(document(target).at("why_not").as_string().find("permission denied"),
+            json::string::npos);
+  database.change("grant select on planned to " + role);
+  const auto plan = document(target);
+  EXPECT_NE(plan.at("plan").as_string().find("planned_pkey"), json::string::npos);
+  EXPECT_TRUE(document("/v1/admin/plan?database=none&queryid=1").at("plan").is_null());
+}
+
 TEST(Monitor, ItsSamplesAreMetricsToo) {
   (void)rows_of("connections");
   const auto text = ask("/metrics");
   EXPECT_EQ(text.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_NE(text.body.find("\nlyceum_pg_connections_max{node="), std::string::npos);
-  EXPECT_NE(text.body.find("\nlyceum_collectors_runs_total{collector=\"connections\""),
-            std::string::npos);
+  EXPECT_NE(text.body.find("\nlyceum_collectors_runs_total{node="), std::string::npos);
   const auto open = ask("/metrics", {{"Accept", "application/openmetrics-text; version=1.0.0"}});
   EXPECT_TRUE(open.header("content-type").starts_with("application/openmetrics-text"));
   EXPECT_TRUE(open.body.ends_with("# EOF\n"));

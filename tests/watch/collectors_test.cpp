@@ -48,7 +48,7 @@ TEST(Collectors, EachRunsOnAPrimaryAndOnAReplica) {
   servers.wait_until_replayed();
   for (auto& server : servers.cluster->servers()) {
     Asking asking(server.url());
-    for (const auto& collector : collectors()) {
+    for (const auto& collector : asked_of_servers()) {
       const auto database =
           collector.scope == Scope::database ? std::string("lyceum") : std::string();
       const auto reading = asking.read(collector.name, database);
@@ -71,7 +71,7 @@ TEST(Collectors, EachRunsOnAPrimaryAndOnAReplica) {
           << collector.name;
     }
     // The statement gives all of the columns: what it does not give would be told as unknown.
-    for (const auto& collector : collectors()) {
+    for (const auto& collector : asked_of_servers()) {
       const auto question = question_for(collector.name, 150'000, "1.10");
       if (question.statement == nullptr) continue;
       auto connection = asking.loop.connect(server.url());

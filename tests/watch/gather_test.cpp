@@ -85,7 +85,7 @@ TEST(GatherTest, EveryCollectorOfEveryNodeAndDatabase) {
   Collection collection(servers.urls());
   std::set<Source> seen;
   std::size_t expected = 0;
-  for (const auto& collector : collectors()) {
+  for (const auto& collector : asked_of_servers()) {
     // Own database, postgres, other.
     expected += 2 * (collector.scope == Scope::database ? 3 : 1);
   }
@@ -293,7 +293,7 @@ TEST(ReadAll, OnEveryNodeWithinTheDeadline) {
   }
   // 17 of a server without pg_stat_io and 4 of each of two databases, one without the extension.
   std::size_t of_node = 0, of_database = 0;
-  for (const auto& collector : collectors()) {
+  for (const auto& collector : asked_of_servers()) {
     (collector.scope == Scope::node ? of_node : of_database) += 1;
   }
   const auto whole = static_cast<int>(of_node - 1 + of_database * 2 - 1);

@@ -252,7 +252,7 @@ TEST(States, NobodyWaitsForWhoLockedATable) {
       "share row exclusive mode");
   // Whoever waits fails.
   Asking asking(database.url(), {.lock = 20ms});
-  for (const auto& collector : collectors()) {
+  for (const auto& collector : asked_of_servers()) {
     if (collector.name == "io") continue;
     const auto reading = asking.read(collector.name);
     EXPECT_TRUE(reading.sample.has_value()) << trouble(reading);
@@ -336,7 +336,7 @@ TEST(States, ARoleWithoutRightsIsToldWhatMendsIt) {
   Stranger stranger(database);
   const std::string monitor = "GRANT pg_monitor TO \"odd \"\"stranger\";";
   Asking asking(stranger.url(), {.facts = 0s});
-  for (const auto& collector : collectors()) {
+  for (const auto& collector : asked_of_servers()) {
     if (collector.name == "io") continue;
     const auto reading = asking.read(collector.name);
     EXPECT_FALSE(reading.error.has_value()) << trouble(reading);
@@ -361,7 +361,7 @@ TEST(States, ARoleWithoutRightsIsToldWhatMendsIt) {
   // What it says mends it, over the same connection.
   database.query(monitor);
   database.query("GRANT SELECT ON ALL SEQUENCES IN SCHEMA \"s\" TO \"odd \"\"stranger\";");
-  for (const auto& collector : collectors()) {
+  for (const auto& collector : asked_of_servers()) {
     if (collector.name == "io") continue;
     (void)asking.well(collector.name);
   }

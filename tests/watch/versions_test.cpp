@@ -121,7 +121,7 @@ constexpr Life kExtensionWords[] = {
 
 TEST(Versions, NothingIsAskedForThatAVersionDoesNotHave) {
   for (int server = kFrom; server <= kTo; ++server) {
-    for (const auto& collector : collectors()) {
+    for (const auto& collector : asked_of_servers()) {
       const auto question = question_for(collector.name, server * 10'000, extension_of(server));
       if (question.statement == nullptr) continue;
       const auto words = words_of(*question.statement);
@@ -195,7 +195,7 @@ TEST(Versions, WhatAVersionHasIsAskedFor) {
 
 TEST(Versions, EveryCollectorIsAskedOrSaysWhyNot) {
   for (int server = kFrom; server <= kTo + 1; ++server) {
-    for (const auto& collector : collectors()) {
+    for (const auto& collector : asked_of_servers()) {
       if (collector.scope == Scope::client) continue;
       const auto question = question_for(collector.name, server * 10'000, extension_of(server));
       const bool known_to_lack = collector.name == "io" && server < 16;
@@ -384,7 +384,7 @@ TEST_F(LaterVersions, WhatIsAskedOf13And14) {
       "create schema later; create extension pg_stat_statements schema later "
       "version '1.8'");
   for (const int server : {130'000, 140'000}) {
-    for (const auto& collector : collectors()) {
+    for (const auto& collector : asked_of_servers()) {
       if (collector.name == "io" || collector.name == "blocking") continue;
       hold(collector.name, server, "1.8");
     }

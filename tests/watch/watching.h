@@ -12,6 +12,15 @@
 
 namespace lyceum::watch {
 
+// All that ask a server: not what this process says of itself.
+inline std::vector<Collector> asked_of_servers() {
+  std::vector<Collector> out;
+  for (const auto& collector : collectors()) {
+    if (collector.scope != Scope::client) out.push_back(collector);
+  }
+  return out;
+}
+
 using lyceum::testing::eventually;
 using lyceum::testing::kNull;
 using lyceum::testing::OpenTransaction;

@@ -85,7 +85,7 @@ const app = {
     const samples = await collected()
     return samples.flatMap(({ node, database, rows }) =>
       rows
-        .filter((row) => names.includes(String(row.collector)) && row.state !== 'ok')
+        .filter((row) => names.includes(String(row.collector)) && row.state !== 'running')
         .map((row) => ({
           collector: String(row.collector),
           node,

@@ -427,7 +427,7 @@ export const collectors = viewSection({
       columns: () => [
         column('collector', 'Collector'),
         column('state', 'State', undefined, {
-          render: ({ row }) => (row.state === 'ok' ? badge('ok') : badge('warning', String(row.state ?? unknown))),
+          render: ({ row }) => (row.state === 'running' ? badge('ok') : badge('warning', String(row.state ?? unknown))),
         }),
         column('runs', 'Runs', 'count'),
         column('failures', 'Failures', 'count'),
@@ -441,7 +441,7 @@ export const collectors = viewSection({
         column('mend', 'What mends it', undefined, { wide: true }),
       ],
       detail: (row) => lastRead(app, row),
-      mark: ({ row }) => (row.state !== 'ok' ? 'warning' : ''),
+      mark: ({ row }) => (row.state !== 'running' ? 'warning' : ''),
     }),
   ],
 })

@@ -176,7 +176,7 @@ function school(now) {
   put('nodes', '', '', nodes.map((node, at) => ({ node, role: at > 0 ? 'replica' : 'primary', standing: at > 0 ? 'read from' : 'written to', up: 1, lag_seconds: at > 0 ? 0.03 * at : null, lag_bytes: at > 0 ? 1200 * at : null })))
   const names = collectors.filter(({ scope }) => scope !== 'client').map(({ name }) => name)
   nodes.forEach((node) =>
-    put('collectors', node, '', names.map((collector, at) => ({ collector, state: 'ok', seconds_total: 12.2 + at * 1.7, runs: 8601 + at, failures: 0, rows: 91_200 * (at + 1) }))),
+    put('collectors', node, '', names.map((collector, at) => ({ collector, state: 'running', seconds_total: 12.2 + at * 1.7, runs: 8601 + at, failures: 0, rows: 91_200 * (at + 1) }))),
   )
   const verdict = (rule, collector, severity, summary, more = {}) => ({
     rule, collector, severity, node: '', database: '', labels: {}, summary, why: '', mend: '', ...more,
