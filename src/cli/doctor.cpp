@@ -51,7 +51,11 @@ std::vector<Sample> samples_of(const std::vector<pg::Target>& nodes,
     if (!reading.error && !reading.gap) continue;
     watch::Row row(collector_columns.columns.size());
     put(collector_columns, row, "collector", reading.source.collector);
-    put(collector_columns, row, "state", std::string(reading.error ? "failing" : "off"));
+    const bool absent = reading.gap && reading.gap->mend.empty();
+    put(collector_columns, row, "state",
+        std::string(reading.error ? "failing"
+                    : absent      ? "absent"
+                                  : "off"));
     put(collector_columns, row, "last_error",
         reading.error ? reading.error->to_string() : reading.gap->why);
     put(collector_columns, row, "mend", reading.gap ? reading.gap->mend : std::string());

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "watch/value.h"
+
 namespace lyceum::server {
 namespace {
 
@@ -46,19 +48,6 @@ Telling telling_of(std::string_view collector) {
   return {.collector = collector};
 }
 
-std::optional<double> number(const watch::Value& value) {
-  if (const auto* whole = std::get_if<std::int64_t>(&value)) return static_cast<double>(*whole);
-  if (const auto* real = std::get_if<double>(&value)) return *real;
-  return std::nullopt;
-}
-
-std::string label(const watch::Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* whole = std::get_if<std::int64_t>(&value)) return std::to_string(*whole);
-  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
-  return {};
-}
-
 // What a server says is told apart from what this process says of itself.
 std::string prefix_of(const Collector& collector) {
   const bool client = collector.scope == watch::Scope::client;
@@ -66,7 +55,7 @@ std::string prefix_of(const Collector& collector) {
 }
 
 double at(const Row& row, int position) {
-  return position < 0 ? 0 : number(row[static_cast<std::size_t>(position)]).value_or(0);
+  return position < 0 ? 0 : watch::number_of(row[static_cast<std::size_t>(position)]).value_or(0);
 }
 
 // The rows that are told: all, or the largest.
@@ -140,14 +129,14 @@ void tell_rows(Exposition& out, const Collector& collector, const Telling& how,
       for (const auto key : keys) {
         auto name = std::string(collector.columns[key].name);
         if (name == "node" && !sample->source.node.empty()) continue;
-        labels.push_back({std::move(name), label((*row)[key])});
+        labels.push_back({std::move(name), watch::text_of((*row)[key])});
       }
       // Two that only a process told apart are one series, which may have one value.
       std::string identity;
       for (const auto& one : labels) identity += one.name + '=' + one.value + '\n';
       if (!seen.insert(std::move(identity)).second) continue;
       for (auto& [column, family] : families) {
-        const auto value = number((*row)[column]);
+        const auto value = watch::number_of((*row)[column]);
         if (!value) continue;
         Exposition::add(family, labels,
                         *value * metric_of(collector, collector.columns[column])->factor);

@@ -289,6 +289,23 @@ std::vector<Condition> Evaluator::take(const Sample& sample) {
   return out;
 }
 
+namespace {
+
+// The nodes that say of themselves that they are in recovery.
+std::set<std::string> replicas_among(std::span<const Sample> samples) {
+  std::set<std::string> out;
+  const auto* collector = find_collector("server");
+  const auto column = static_cast<std::size_t>(collector->position("in_recovery"));
+  for (const auto& sample : samples) {
+    if (sample.source.collector != collector->name || sample.rows.empty()) continue;
+    const auto* recovering = std::get_if<std::int64_t>(&sample.rows[0][column]);
+    if (recovering != nullptr && *recovering == 1) out.insert(sample.source.node);
+  }
+  return out;
+}
+
+}  // namespace
+
 Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules) {
   Verdicts out;
   const NoPast past;
@@ -346,9 +363,19 @@ Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules) {
                     other.labels == one.labels;
            });
   };
+  // What a replica's catalogue says is its primary's word for word, and is mended there.
+  const auto replicas = replicas_among(samples);
+  const auto repeats = [&](const Verdict& one) {
+    return replicas.contains(one.node) &&
+           std::any_of(out.found.begin(), out.found.end(), [&](const Verdict& other) {
+             return other.rule == one.rule && other.database == one.database &&
+                    other.labels == one.labels && other.summary == one.summary &&
+                    other.node != one.node && !replicas.contains(other.node);
+           });
+  };
   std::vector<Verdict> kept;
   for (const auto& one : out.found) {
-    if (!outdone(one)) kept.push_back(one);
+    if (!outdone(one) && !repeats(one)) kept.push_back(one);
   }
   out.found = std::move(kept);
   std::sort(out.found.begin(), out.found.end(), [](const Verdict& a, const Verdict& b) {

@@ -51,7 +51,8 @@ struct Verdicts {
   std::vector<std::pair<std::string, std::string>> unjudged;
 };
 
-// What the rules say of one sample of each source, without waiting for anything to last.
+// What the rules say of one sample of each source, without waiting for anything to last. What a
+// replica says in the words of another node that is none is left out.
 [[nodiscard]] Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules);
 
 }  // namespace lyceum::watch

@@ -12,13 +12,6 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-std::string text_of(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return std::to_string(*integer);
-  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
-  return {};
-}
-
 // What one sample adds to a group.
 struct Step {
   Timestamp at{};

@@ -273,16 +273,21 @@ std::vector<Sample> Monitor::costs() const {
     const auto set = [&](std::string_view column, Value value) {
       row.at(static_cast<std::size_t>(collector.position(column))) = std::move(value);
     };
-    const bool failing = !figures.last_error.empty();
     set("collector", figures.collector);
-    set("state", std::string(failing ? "failing" : figures.gap.empty() ? "running" : "off"));
+    const auto mend = mends_.find({figures.node, figures.collector});
+    const auto& mends = mend == mends_.end() ? std::string() : mend->second;
+    const bool failing = !figures.last_error.empty();
+    const auto* state = failing               ? "failing"
+                        : figures.gap.empty() ? "running"
+                        : mends.empty()       ? "absent"
+                                              : "off";
+    set("state", std::string(state));
     set("seconds_total", figures.seconds);
     set("runs", static_cast<std::int64_t>(figures.runs));
     set("failures", static_cast<std::int64_t>(figures.failures));
     set("rows", static_cast<std::int64_t>(figures.rows));
     set("last_error", failing ? figures.last_error : figures.gap);
-    const auto mend = mends_.find({figures.node, figures.collector});
-    if (!figures.gap.empty() && mend != mends_.end()) set("mend", mend->second);
+    set("mend", figures.gap.empty() ? std::string() : mends);
     auto& sample = by_node[figures.node];
     sample.source = {.collector = "collectors", .node = figures.node};
     sample.rows.push_back(std::move(row));

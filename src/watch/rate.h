@@ -3,18 +3,9 @@
 #include <cstdint>
 #include <optional>
 
-#include "watch/sample.h"
+#include "watch/value.h"
 
 namespace lyceum::watch {
-
-// A number as one; nothing for what is missing and for texts.
-[[nodiscard]] inline std::optional<double> number_of(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-    return static_cast<double>(*integer);
-  }
-  const auto* real = std::get_if<double>(&value);
-  return real == nullptr ? std::nullopt : std::optional(*real);
-}
 
 // By how much a counter rose from one reading to the next. Nothing where either is no number, and
 // where it fell: then it began anew.
