@@ -139,7 +139,8 @@ test('every chart is drawn, or says why it is not', async () => {
     assert.equal(charts.length, 8)
     for (const { id, state, painted, said, legend, label } of charts) {
       if (state === 'drawn') {
-        assert.ok(painted > 100, `${id} is blank: ${painted} pixels`)
+        // What has been watched for some seconds is a short line.
+        assert.ok(painted > (real ? 10 : 100), `${id} is blank: ${painted} pixels`)
         assert.ok(legend > 0 && label.length > 20, `${id} has no legend`)
       } else assert.ok(said.length > 10, `${id} says nothing`)
       if (!real) assert.equal(state, 'drawn', `${id}: ${said}`)
