@@ -214,6 +214,8 @@ bool Service::run() {
                           {"workers", workers_.size()}});
   notify_manager(options_.notify_socket, "READY=1");
   io_.run();
+  // It may be asking the workers.
+  if (monitor_) monitor_->stop();
   for (auto& worker : workers_) worker->join();
   log_.info("stopped", {{"clean", clean}});
   return clean;

@@ -19,6 +19,8 @@ namespace {
 // How often alerts are looked at for what time alone changes.
 constexpr auto kTurn = std::chrono::seconds(1);
 constexpr auto kPlanLimit = std::chrono::seconds(5);
+// Of one message to a receiver: who stops the monitor waits for it.
+constexpr auto kDeliveryLimit = std::chrono::seconds(5);
 
 GatherOptions gather_options(const MonitorOptions& options) {
   return {.nodes = options.nodes,
@@ -80,8 +82,8 @@ Monitor::Monitor(MonitorOptions options, Parts parts, Log& log, const Clock& clo
       book_({.stale_after = std::max<Duration>(std::chrono::minutes(10),
                                                2 * options_.settings.slow_interval)}),
       outbox_(std::move(parts.outbox)),
-      delivery_(io_.get_executor(), std::move(parts.receivers), *outbox_, log_, clock_, {},
-                [this] { return book_.firing(now()); }) {
+      delivery_(io_.get_executor(), std::move(parts.receivers), *outbox_, log_, clock_,
+                {.timeout = kDeliveryLimit}, [this] { return book_.firing(now()); }) {
   if (const auto& aside = store_.moved_aside()) {
     log_.warning("the history was damaged, and is begun anew", {{"aside", aside->string()}});
   }
@@ -104,10 +106,9 @@ void Monitor::start() {
   thread_ = std::thread([this] { io_.run(); });
 }
 
-void Monitor::stop() {
-  if (!thread_.joinable()) return;
+void Monitor::begin_stop() {
   asio::post(io_, [this] {
-    stopping_ = true;
+    if (std::exchange(stopping_, true)) return;
     own_timer_.cancel();
     alert_timer_.cancel();
     gather_.stop();
@@ -115,6 +116,11 @@ void Monitor::stop() {
     delivery_.stop();
     work_.reset();
   });
+}
+
+void Monitor::stop() {
+  if (!thread_.joinable()) return;
+  begin_stop();
   thread_.join();
 }
 

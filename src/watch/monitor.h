@@ -47,11 +47,14 @@ class Monitor {
   Monitor& operator=(const Monitor&) = delete;
 
   void start();
-  // Ends the collection and the thread. What was read is kept.
+  // Ends the collection; the thread comes to rest soon after, when what it is at has ended: at most
+  // the time limit of a message to a receiver. Any thread.
+  void begin_stop();
+  // The same, and waits for it. What was read is kept.
   void stop();
 
   // The plan of a statement that pg_stat_statements has, on a node; an empty node is the one where
-  // it is found. From any executor; not after stop().
+  // it is found. From any executor; not after begin_stop().
   [[nodiscard]] boost::asio::awaitable<Plan> plan(std::string queryid, std::string database,
                                                   std::string node);
 
@@ -65,8 +68,8 @@ class Monitor {
     // The newest sample of each source, as the rules look at them.
     [[nodiscard]] std::vector<Sample> present() const;
   };
-  // Asks on the monitor's thread, from any executor; not after stop(). `question` is called there
-  // with Inside& and its value comes back here.
+  // Asks on the monitor's thread, from any executor; not after begin_stop(). `question` is called
+  // there with Inside& and its value comes back here.
   template <class Question>
   auto ask(Question question) -> boost::asio::awaitable<std::invoke_result_t<Question, Inside&>> {
     using Answer = std::invoke_result_t<Question, Inside&>;

@@ -2,10 +2,13 @@
 // server, held against the server's own answers.
 
 #include <boost/json/parse.hpp>
+#include <fstream>
 #include <gtest/gtest.h>
 
 #include "learning/school.h"
 #include "server/api_harness.h"
+#include "support/process.h"
+#include "watch/receiver.h"
 
 namespace lyceum::server {
 namespace {
@@ -13,15 +16,27 @@ namespace {
 // One service for all tests here, quick to look.
 struct Watched {
   AppDatabase database;
+  watch_test::MadeReceiver webhook;
+  lyceum::testing::TemporaryDirectory room;
   std::optional<Served> served;
   std::string grant = fmt::format("grant pg_monitor to {}", database.role());
 
   Watched() {
     database.change("create extension if not exists pg_stat_statements");
     database.change(grant);
+    const auto file = [&](const char* name, const std::string& text) {
+      auto path = (room.path() / name).string();
+      std::ofstream(path) << text;
+      return path;
+    };
+    const auto hook = file("webhook", webhook.url("/hook") + "\nkey\n");
+    const auto rules =
+        file("rules.toml", "[[rule]]\nname = \"autovacuum_off_for_table\"\nfor = \"0s\"\n");
     served.emplace(database, std::vector<std::string>{"LYCEUM_WATCH_ENABLED=true",
                                                       "LYCEUM_WATCH_FAST_INTERVAL=1s",
-                                                      "LYCEUM_WATCH_SLOW_INTERVAL=3s"});
+                                                      "LYCEUM_WATCH_SLOW_INTERVAL=3s",
+                                                      "LYCEUM_WATCH_RULES_FILE=" + rules,
+                                                      "LYCEUM_WATCH_WEBHOOK_FILE=" + hook});
   }
 };
 Watched& watched() {
@@ -126,23 +141,44 @@ TEST(Monitor, SaysWhatIsWrongAndWhatMendsIt) {
   auto& database = watched().database;
   database.change("create table crooked (n int)");
   database.change("alter table crooked set (autovacuum_enabled = off)");
-  const auto find = [&](const std::string& where) -> std::optional<json::value> {
+  const auto find = [&]() -> std::optional<json::value> {
     const auto found = document("/v1/admin/verdicts");
     for (const auto& one : found.at("verdicts").as_array()) {
       if (one.at("summary").as_string().find("crooked") != json::string::npos) return one;
     }
-    (void)where;
     return std::nullopt;
   };
   std::optional<json::value> verdict;
-  EXPECT_TRUE(eventually([&] { return (verdict = find("verdicts")).has_value(); }, 60s));
+  EXPECT_TRUE(eventually([&] { return (verdict = find()).has_value(); }, 60s));
   ASSERT_TRUE(verdict);
+  // Who is to be told is told, once that it fires and once that it does not any more.
+  const auto told = [&](const std::string& status) {
+    std::size_t count = 0;
+    for (const auto& body : watched().webhook.taken()) {
+      const auto message = json::parse(body);
+      for (const auto& alert : message.at("alerts").as_array()) {
+        const auto summary = alert.at("summary").as_string();
+        count += message.at("status").as_string() == status &&
+                 summary.find("crooked") != json::string::npos;
+      }
+    }
+    return count;
+  };
+  EXPECT_TRUE(eventually([&] { return told("firing") == 1; }, 60s));
   EXPECT_EQ(verdict->at("database").as_string(), database.value("select current_database()"));
   EXPECT_FALSE(verdict->at("why").as_string().empty());
   // The SQL that mends it does.
   database.change(std::string(verdict->at("mend").as_string()));
-  EXPECT_TRUE(eventually([&] { return !find("verdicts"); }, 60s));
-  (void)document("/v1/admin/alerts").at("alerts").as_array();
+  EXPECT_TRUE(eventually([&] { return !find(); }, 60s));
+  EXPECT_TRUE(eventually([&] { return told("resolved") == 1; }, 60s));
+  EXPECT_EQ(told("firing"), 1U);
+  EXPECT_EQ(watched().webhook.requests().at(0).head.find("X-Lyceum-Signature: sha256=") ==
+                std::string::npos,
+            false);
+  const auto alerts = document("/v1/admin/alerts");
+  for (const auto& alert : alerts.at("alerts").as_array()) {
+    EXPECT_EQ(alert.at("summary").as_string().find("crooked"), json::string::npos);
+  }
 }
 
 TEST(Monitor, KeepsItsHistoryAsTheGuideHasIt) {
