@@ -295,16 +295,16 @@ class ExpressionParser {
 
   // Counts how deep the descent is; every recursion passes through one of these.
   struct Depth {
-    explicit Depth(ExpressionParser& parser) : parser_(parser) {
-      if (++parser_.depth_ > Expression::kMostDepth) {
-        parser_.fail(parser_.token_.at,
+    explicit Depth(ExpressionParser& of) : parser(of) {
+      if (++parser.depth_ > Expression::kMostDepth) {
+        parser.fail(parser.token_.at,
                      fmt::format("nested deeper than {}", Expression::kMostDepth));
       }
     }
-    ~Depth() { --parser_.depth_; }
+    ~Depth() { --parser.depth_; }
     Depth(const Depth&) = delete;
     Depth& operator=(const Depth&) = delete;
-    ExpressionParser& parser_;
+    ExpressionParser& parser;
   };
 
   Part disjunction() {

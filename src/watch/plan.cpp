@@ -88,7 +88,7 @@ awaitable<Plan> plan_of(boost::asio::any_io_executor executor, pg::Target target
       executor,
       {.target = std::move(target), .application_name = "lyceum plan", .deadline = deadline});
   if (opened.has_error()) co_return Plan{.why_not = opened.error().message};
-  const auto connection = *opened;
+  const auto& connection = *opened;
   std::string nulls;
   for (int i = 0; i < parameters; ++i) nulls += i == 0 ? "null" : ", null";
   const std::array<std::string, 6> steps{
