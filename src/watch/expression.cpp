@@ -297,8 +297,7 @@ class ExpressionParser {
   struct Depth {
     explicit Depth(ExpressionParser& of) : parser(of) {
       if (++parser.depth_ > Expression::kMostDepth) {
-        parser.fail(parser.token_.at,
-                     fmt::format("nested deeper than {}", Expression::kMostDepth));
+        parser.fail(parser.token_.at, fmt::format("nested deeper than {}", Expression::kMostDepth));
       }
     }
     ~Depth() { --parser.depth_; }
