@@ -217,7 +217,8 @@ class Server {
       }
       const auto mean = calls == 0 ? 0 : time / static_cast<double>(calls);
       statements.push_back(
-          {{"queryid", k * 0x0123'4567'89ab'cdefLL},
+          {{"queryid",
+            static_cast<std::int64_t>(static_cast<std::uint64_t>(k) * 0x0123'4567'89ab'cdef)},
            {"user", s("lyceum_app")},
            {"toplevel", i(1)},
            {"query", s(fmt::format("{} /* {} */", queries_[static_cast<std::size_t>(k) % 60], k))},
