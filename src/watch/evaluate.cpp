@@ -4,25 +4,12 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "watch/value.h"
+
 namespace lyceum::watch {
 namespace {
 
 constexpr int kStretches = 60;
-
-std::string text_of(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return std::to_string(*integer);
-  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
-  return "";
-}
-
-std::optional<double> number_of(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
-  if (const auto* real = std::get_if<double>(&value)) {
-    if (std::isfinite(*real)) return *real;
-  }
-  return std::nullopt;
-}
 
 std::map<std::string, std::string> keys_of(const Collector& collector, const Row& row) {
   std::map<std::string, std::string> out;

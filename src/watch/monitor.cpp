@@ -6,7 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
-#include "watch/collector.h"
+#include "watch/collection.h"
 #include "watch/receivers.h"
 
 namespace lyceum::watch {
@@ -275,28 +275,18 @@ std::vector<Sample> Monitor::costs() const {
   const auto& collector = *find_collector("collectors");
   std::map<std::string, Sample> by_node;
   for (const auto& figures : gather_.figures()) {
-    Row row(collector.columns.size());
-    const auto set = [&](std::string_view column, Value value) {
-      row.at(static_cast<std::size_t>(collector.position(column))) = std::move(value);
-    };
-    set("collector", figures.collector);
     const auto mend = mends_.find({figures.node, figures.collector});
-    const auto& mends = mend == mends_.end() ? std::string() : mend->second;
-    const bool failing = !figures.last_error.empty();
-    const auto* state = failing               ? "failing"
-                        : figures.gap.empty() ? "running"
-                        : mends.empty()       ? "absent"
-                                              : "off";
-    set("state", std::string(state));
-    set("seconds_total", figures.seconds);
-    set("runs", static_cast<std::int64_t>(figures.runs));
-    set("failures", static_cast<std::int64_t>(figures.failures));
-    set("rows", static_cast<std::int64_t>(figures.rows));
-    set("last_error", failing ? figures.last_error : figures.gap);
-    set("mend", figures.gap.empty() ? std::string() : mends);
+    RowOf row(collector);
+    row.set("collector", figures.collector)
+        .set("seconds_total", figures.seconds)
+        .count("runs", figures.runs)
+        .count("failures", figures.failures)
+        .count("rows", figures.rows);
+    set_standing(row, figures.last_error, figures.gap,
+                 mend == mends_.end() ? std::string() : mend->second);
     auto& sample = by_node[figures.node];
     sample.source = {.collector = "collectors", .node = figures.node};
-    sample.rows.push_back(std::move(row));
+    sample.rows.push_back(row.take());
   }
   std::vector<Sample> out;
   for (auto& [node, sample] : by_node) out.push_back(std::move(sample));
