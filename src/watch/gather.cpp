@@ -77,8 +77,9 @@ Chosen choose(const Node& node, const std::vector<Database>& found, std::size_t 
 
 struct Gather::State : std::enable_shared_from_this<State> {
   struct Watch {
-    Watch(const asio::any_io_executor& executor, const pg::Target& target, Limits limits)
-        : pause(executor), node(executor, target, limits), schedule(target.node) {}
+    Watch(const asio::any_io_executor& executor, const pg::Target& target, Limits limits,
+          const Clock& clock)
+        : pause(executor), node(executor, target, limits, clock), schedule(target.node) {}
     asio::steady_timer pause;
     Node node;
     Schedule schedule;
@@ -88,7 +89,7 @@ struct Gather::State : std::enable_shared_from_this<State> {
   State(asio::any_io_executor on, GatherOptions with, Listener to)
       : executor(std::move(on)), options(std::move(with)), listener(std::move(to)) {
     for (const auto& target : options.nodes) {
-      watches.push_back(std::make_unique<Watch>(executor, target, options.limits));
+      watches.push_back(std::make_unique<Watch>(executor, target, options.limits, *options.clock));
     }
   }
 

@@ -14,10 +14,12 @@ constexpr std::string_view kApplication = "lyceum monitor";
 
 }  // namespace
 
-Node::Node(boost::asio::any_io_executor executor, pg::Target target, Limits limits)
+Node::Node(boost::asio::any_io_executor executor, pg::Target target, Limits limits,
+           const Clock& clock)
     : executor_(std::move(executor)),
       target_(std::move(target)),
       limits_(limits),
+      clock_(&clock),
       own_(std::make_shared<Link>()) {}
 
 bool Node::connected() const {
@@ -108,8 +110,8 @@ awaitable<Reading> Node::read(const Collector* collector, std::string database,
     link->facts_at = Clock::now();
   }
   auto& texts = link->texts[std::string(collector->name)];
-  auto out =
-      co_await watch::read(connection, collector, failed.source, &link->facts, &texts, deadline);
+  auto out = co_await watch::read(connection, collector, failed.source, &link->facts, &texts,
+                                  deadline, clock_);
   link->used = Clock::now();
   if (out.sample) out.sample->epoch = epochs_.next(*collector, *out.sample, out.since);
   co_return out;

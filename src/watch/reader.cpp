@@ -179,7 +179,8 @@ awaitable<Result<void>> fetch_texts(std::shared_ptr<pg::Connection> connection, 
 }
 
 awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const Collector* collector,
-                             Source source, Facts* facts, Texts* texts, SteadyTime deadline) {
+                             Source source, Facts* facts, Texts* texts, SteadyTime deadline,
+                             const Clock* clock) {
   Reading out{.source = source};
   out.since.started_at = facts->started_at;
   const auto question =
@@ -204,7 +205,7 @@ awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const C
     out.error = rows.error();
     co_return out;
   }
-  Sample sample{.source = source, .at = SystemClock().wall_now()};
+  Sample sample{.source = source, .at = clock->wall_now()};
   Answer answer;
   try {
     answer = answer_of(*collector, *rows);
@@ -270,14 +271,15 @@ awaitable<Result<Facts>> read_facts(std::shared_ptr<pg::Connection> connection,
 }
 
 awaitable<Reading> read(std::shared_ptr<pg::Connection> connection, const Collector* collector,
-                        Source source, Facts* facts, Texts* texts, SteadyTime deadline) {
-  auto out = co_await read_once(connection, collector, source, facts, texts, deadline);
+                        Source source, Facts* facts, Texts* texts, SteadyTime deadline,
+                        const Clock* clock) {
+  auto out = co_await read_once(connection, collector, source, facts, texts, deadline, clock);
   if (out.error && facts_are_old(*out.error)) {
     auto anew = co_await read_facts(connection, deadline);
     if (anew.has_value()) {
       *facts = *anew;
       const auto took = out.took;
-      out = co_await read_once(connection, collector, source, facts, texts, deadline);
+      out = co_await read_once(connection, collector, source, facts, texts, deadline, clock);
       out.took += took;
     }
   }
