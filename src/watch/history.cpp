@@ -61,6 +61,17 @@ Result<void> History::append(const Sample& sample) {
   if (written.has_error()) {
     ++counts_.lost;
     counts_.last_error = written.error();
+    // What the file has of it is not certain: what comes does not build on it. But it was read.
+    if (written.error().code != ErrorCode::kBadInput) {
+      live_[sample.source] = {.film = 0,
+                              .samples = 0,
+                              .epoch = sample.epoch,
+                              .first_at = sample.at,
+                              .last_at = sample.at,
+                              .picture = {.headings = headings_of(*find_collector(
+                                              sample.source.collector)),
+                                          .rows = sample.rows}};
+    }
     return written;
   }
   ++counts_.kept;
@@ -77,7 +88,7 @@ Result<void> History::write(const Sample& sample) {
   auto ready = store_->ready();
   if (ready.has_error()) return ready;
   if (std::exchange(generation_, store_->generation()) != store_->generation()) {
-    live_.clear();
+    for (auto& [source, live] : live_) live.film = 0;
     observed_.reset();
   }
   if (!observed_) {
@@ -106,8 +117,6 @@ Result<void> History::write(const Sample& sample) {
   auto kept = keep();
   if (kept.has_error()) {
     store_->failed();
-    // What the file has of this sample is not certain: what comes does not build on it.
-    live_.erase(sample.source);
     return kept;
   }
   ++live.samples;
@@ -401,7 +410,7 @@ Result<void> HistoryCursor::advance(Track& track) {
 void History::present(
     const std::function<void(const Source&, Timestamp, std::int64_t, const Picture&)>& tell) const {
   for (const auto& [source, live] : live_) {
-    if (live.film != 0) tell(source, live.last_at, live.epoch, live.picture);
+    if (!live.picture.headings.empty()) tell(source, live.last_at, live.epoch, live.picture);
   }
 }
 

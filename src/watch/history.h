@@ -110,7 +110,8 @@ class History {
   // The last sample that arrived of each source; the selection's times do not count.
   [[nodiscard]] Result<std::vector<KeptSample>> latest(const Selection& selection);
 
-  // The last sample of each source that was kept since this was made, without reading the file.
+  // The last sample of each source that was given since this was made, without reading the file;
+  // also of those that were lost, so that a full disk blinds nobody.
   void present(const std::function<void(const Source&, Timestamp, std::int64_t epoch,
                                         const Picture&)>& tell) const;
 

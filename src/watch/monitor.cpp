@@ -153,11 +153,10 @@ awaitable<void> Monitor::remember() {
     const auto& one = wanted[i];
     const auto& collector = *find_collector(one.collector);
     const bool last = i + 1 == wanted.size() || wanted[i + 1].collector != one.collector;
-    auto cursor =
-        history_.read({.collectors = {std::string(one.collector)},
-                       .from = ago(one.reach),
-                       .to = last ? present : ago(wanted[i + 1].reach),
-                       .step = std::chrono::floor<std::chrono::microseconds>(one.step)});
+    auto cursor = history_.read({.collectors = {std::string(one.collector)},
+                                 .from = ago(one.reach),
+                                 .to = last ? present : ago(wanted[i + 1].reach),
+                                 .step = std::chrono::floor<std::chrono::microseconds>(one.step)});
     while (cursor.has_value()) {
       const auto next = cursor->next();
       if (next.has_error() || *next == nullptr) break;
@@ -292,9 +291,8 @@ void Monitor::tell() {
 
 // Nothing is to be done: durations are steady. But times that people read are not what they were.
 void Monitor::watch_clock() {
-  const auto ahead =
-      clock_.wall_now().time_since_epoch() -
-      std::chrono::floor<std::chrono::microseconds>(clock_.now().time_since_epoch());
+  const auto ahead = clock_.wall_now().time_since_epoch() -
+                     std::chrono::floor<std::chrono::microseconds>(clock_.now().time_since_epoch());
   if (ahead_ && std::chrono::abs(ahead - *ahead_) > kClockMoved) {
     const auto by = std::chrono::round<std::chrono::seconds>(ahead - *ahead_);
     log_.warning("the machine's clock was set", {{"seconds", by.count()}});

@@ -68,8 +68,8 @@ class Monitor {
     // The newest sample of each source, as the rules look at them.
     [[nodiscard]] std::vector<Sample> present() const;
   };
-  // Asks on the monitor's thread, from any executor; not after begin_stop(). `question` is called
-  // there with Inside& and its value comes back here.
+  // Asks on the monitor's thread, from any executor, whose context outlives the monitor; not after
+  // begin_stop(). `question` is called there with Inside& and its value comes back here.
   template <class Question>
   auto ask(Question question) -> boost::asio::awaitable<std::invoke_result_t<Question, Inside&>> {
     using Answer = std::invoke_result_t<Question, Inside&>;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "watch/history_run.h"
+#include "watch/no_room.h"
 
 namespace lyceum::watch {
 namespace {
@@ -136,27 +137,6 @@ TEST_F(HistoryFaults, AFullFileLosesTheSampleSaysSoAndGoesOnWhenThereIsRoom) {
   EXPECT_EQ(kept[2].picture.rows, large(20).rows);
   EXPECT_FALSE(store_->moved_aside());
 }
-
-// The system refuses to make any file longer: what SQLite meets on a disk that is full.
-class NoRoom {
- public:
-  NoRoom() {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit small = before_;
-    small.rlim_cur = 4096;
-    ::setrlimit(RLIMIT_FSIZE, &small);
-  }
-  NoRoom(const NoRoom&) = delete;
-  NoRoom& operator=(const NoRoom&) = delete;
-  ~NoRoom() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    ::signal(SIGXFSZ, SIG_DFL);
-  }
-
- private:
-  rlimit before_{};
-};
 
 TEST_F(HistoryFaults, ADiskThatTakesNothingLosesTheSampleAndNothingElse) {
   auto& history = open();
