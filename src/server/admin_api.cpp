@@ -199,6 +199,13 @@ Result<std::vector<LastTwo>> last_two(watch::History& history, watch::Selection 
     const auto source = sample.source;
     out[source].now = std::move(sample);
   }
+  // What could not be kept was read all the same.
+  history.present([&](const watch::Source& source, Timestamp at, std::int64_t epoch,
+                      const watch::Picture& picture) {
+    if (!selection.holds(source)) return;
+    auto& now = out[source].now;
+    if (at > now.at) now = {.source = source, .at = at, .epoch = epoch, .picture = picture};
+  });
   // Far enough back for a slow collector that was late.
   constexpr auto kBack = std::chrono::minutes(30);
   auto since = Timestamp::max();

@@ -349,7 +349,8 @@ awaitable<void> Monitor::watch_own() {
   }
 }
 
-// What the collectors cost, as the collector "collectors": a sample for each node.
+// What the collectors cost, as the collector "collectors": a sample for each node, and one of what
+// all of them are kept in.
 std::vector<Sample> Monitor::costs() const {
   const auto& collector = *find_collector("collectors");
   std::map<std::string, Sample> by_node;
@@ -367,6 +368,16 @@ std::vector<Sample> Monitor::costs() const {
     sample.source = {.collector = "collectors", .node = figures.node};
     sample.rows.push_back(row.take());
   }
+  // The history is no collector, and of no node; but what it costs to miss is the same.
+  const auto& counts = history_.counts();
+  RowOf row(collector);
+  row.set("collector", std::string("history"))
+      .count("runs", counts.kept + counts.lost)
+      .count("failures", counts.lost);
+  set_standing(row, counts.last_error ? counts.last_error->to_string() : std::string(), "", "");
+  auto& own = by_node[""];
+  own.source = {.collector = "collectors"};
+  own.rows.push_back(row.take());
   std::vector<Sample> out;
   for (auto& [node, sample] : by_node) out.push_back(std::move(sample));
   return out;

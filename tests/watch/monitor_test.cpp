@@ -182,9 +182,11 @@ TEST_F(MonitorTest, AFullDiskIsSaidAndStopsNothingElse) {
     EXPECT_FALSE(ask(*busy, [](Monitor::Inside& inside) { return inside.present(); }).empty());
     lost = ask(*busy, [](Monitor::Inside& inside) { return inside.history.counts().lost; });
     EXPECT_GT(lost, 0U);
-    EXPECT_TRUE(alerts_of(*busy).empty());
+    ASSERT_TRUE(eventually([&] { return !alerts_of(*busy).empty(); }));
+    EXPECT_EQ(alerts_of(*busy).at(0).rule, "history_not_kept");
   }
   ASSERT_TRUE(eventually([&] { return said("the history is kept again"); }));
+  EXPECT_TRUE(eventually([&] { return alerts_of(*busy).empty(); }));
   read_more(5);
   const auto count = [&] {
     std::size_t lines_of_it = 0;
