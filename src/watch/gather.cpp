@@ -127,7 +127,9 @@ struct Gather::State : std::enable_shared_from_this<State> {
       }
     }
     for (const auto& database : watch.databases) {
-      if (!present.contains(database)) watch.node.forget(database);
+      if (present.contains(database)) continue;
+      watch.node.forget(database);
+      forget_troubles(watch.node.name(), database);
     }
     watch.databases = present;
   }
@@ -146,8 +148,35 @@ struct Gather::State : std::enable_shared_from_this<State> {
     one.rows += static_cast<std::uint64_t>(reading.rows);
     one.bytes += reading.bytes;
     one.seconds += std::chrono::duration<double>(reading.took).count();
-    one.last_error = reading.error ? reading.error->to_string() : "";
-    one.gap = reading.gap ? reading.gap->why : "";
+    auto& troubles = of_databases[{reading.source.node, reading.source.collector}];
+    if (!reading.error && !reading.gap) {
+      troubles.erase(reading.source.database);
+      return;
+    }
+    troubles[reading.source.database] = {.error = reading.error ? reading.error->to_string() : "",
+                                         .gap = reading.gap.value_or(Gap{})};
+  }
+
+  // With the trouble of all its databases: the first error, and the first gap.
+  [[nodiscard]] CollectorFigures whole(CollectorFigures one) const {
+    const auto troubles = of_databases.find({one.node, one.collector});
+    if (troubles == of_databases.end()) return one;
+    for (const auto& [database, trouble] : troubles->second) {
+      const auto where = database.empty() ? "" : fmt::format("in {}: ", database);
+      if (one.last_error.empty() && !trouble.error.empty()) one.last_error = where + trouble.error;
+      if (one.gap.empty() && !trouble.gap.why.empty()) {
+        one.gap = where + trouble.gap.why;
+        one.mend = trouble.gap.mend;
+      }
+    }
+    return one;
+  }
+
+  void forget_troubles(const std::string& node, const std::string& database) {
+    const std::lock_guard lock(mutex);
+    for (auto& [of, troubles] : of_databases) {
+      if (of.first == node) troubles.erase(database);
+    }
   }
 
   awaitable<void> pause(Watch& watch, SteadyTime until) {
@@ -232,7 +261,13 @@ struct Gather::State : std::enable_shared_from_this<State> {
   bool stopped = false;
 
   mutable std::mutex mutex;
-  std::map<std::pair<std::string, std::string>, CollectorFigures> figures;  // by node, collector
+  using NodeAndCollector = std::pair<std::string, std::string>;
+  struct Trouble {
+    std::string error;
+    Gap gap;
+  };
+  std::map<NodeAndCollector, CollectorFigures> figures;
+  std::map<NodeAndCollector, std::map<std::string, Trouble>> of_databases;
 };
 
 Gather::Gather(asio::any_io_executor executor, GatherOptions options, Listener listener)
@@ -267,7 +302,7 @@ void Gather::stop() {
 std::vector<CollectorFigures> Gather::figures() const {
   const std::lock_guard lock(state_->mutex);
   std::vector<CollectorFigures> out;
-  for (const auto& [key, one] : state_->figures) out.push_back(one);
+  for (const auto& [key, one] : state_->figures) out.push_back(state_->whole(one));
   return out;
 }
 

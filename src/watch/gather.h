@@ -36,9 +36,11 @@ struct CollectorFigures {
   std::uint64_t failures = 0;
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
-  double seconds = 0;      // from asking to the last row, summed
-  std::string last_error;  // empty once it works again
-  std::string gap;         // why it, or a part of it, is switched off; empty: it is not
+  double seconds = 0;  // from asking to the last row, summed
+  // Of one of its databases, which is named, where not all are in trouble.
+  std::string last_error;  // why it fails now; empty: it does not
+  std::string gap;         // why it is switched off; empty: it is not
+  std::string mend;        // what switches it on again; empty: nothing does
 };
 
 // Runs the collectors on every node, each when it is due, and hands what they read to a listener,

@@ -63,14 +63,14 @@ Result<void> History::append(const Sample& sample) {
     counts_.last_error = written.error();
     // What the file has of it is not certain: what comes does not build on it. But it was read.
     if (written.error().code != ErrorCode::kBadInput) {
-      live_[sample.source] = {.film = 0,
-                              .samples = 0,
-                              .epoch = sample.epoch,
-                              .first_at = sample.at,
-                              .last_at = sample.at,
-                              .picture = {.headings = headings_of(*find_collector(
-                                              sample.source.collector)),
-                                          .rows = sample.rows}};
+      live_[sample.source] = {
+          .film = 0,
+          .samples = 0,
+          .epoch = sample.epoch,
+          .first_at = sample.at,
+          .last_at = sample.at,
+          .picture = {.headings = headings_of(*find_collector(sample.source.collector)),
+                      .rows = sample.rows}};
     }
     return written;
   }

@@ -24,10 +24,13 @@ constexpr auto kPlanLimit = std::chrono::seconds(5);
 constexpr auto kDeliveryLimit = std::chrono::seconds(5);
 
 GatherOptions gather_options(const MonitorOptions& options, const Clock& clock) {
-  return {.nodes = options.nodes,
-          .fast = options.settings.fast_interval,
-          .slow = options.settings.slow_interval,
-          .clock = &clock};
+  GatherOptions out{.nodes = options.nodes,
+                    .fast = options.settings.fast_interval,
+                    .slow = options.settings.slow_interval,
+                    .clock = &clock};
+  // What was mended is seen at the next reading.
+  out.limits.facts = std::min(out.limits.facts, options.settings.slow_interval);
+  return out;
 }
 
 // By more the wall clock moves only where somebody sets it, or the machine slept.
@@ -227,8 +230,12 @@ awaitable<Plan> Monitor::find_plan(std::string queryid, std::string database, st
 
 void Monitor::take(const Reading& reading) {
   complain(reading);
-  if (reading.gap) {
-    mends_[{reading.source.node, reading.source.collector}] = reading.gap->mend;
+  const auto& node = reading.source.node;
+  if (reading.source.collector.empty() && reading.error) {
+    unreachable_[node] = reading.error->to_string();
+  } else if (reading.sample && unreachable_.erase(node) > 0) {
+    complaints_.erase({.collector = "", .node = node, .database = ""});
+    log_.info("server is read again", {{"node", node}});
   }
   if (!reading.sample) return;
   keep(*reading.sample);
@@ -251,6 +258,8 @@ void Monitor::complain(const Reading& reading) {
     log_.info(
         "collector works again",
         {{"collector", source.collector}, {"node", source.node}, {"database", source.database}});
+  } else if (reading.error && source.collector.empty()) {
+    log_.warning("server cannot be read", *reading.error);
   } else if (reading.error) {
     log_.warning("collector failed", *reading.error,
                  {{"collector", source.collector}, {"database", source.database}});
@@ -354,19 +363,27 @@ awaitable<void> Monitor::watch_own() {
 std::vector<Sample> Monitor::costs() const {
   const auto& collector = *find_collector("collectors");
   std::map<std::string, Sample> by_node;
+  const auto add = [&](const std::string& node, RowOf row) {
+    auto& sample = by_node[node];
+    sample.source = {.collector = "collectors", .node = node};
+    sample.rows.push_back(row.take());
+  };
   for (const auto& figures : gather_.figures()) {
-    const auto mend = mends_.find({figures.node, figures.collector});
     RowOf row(collector);
     row.set("collector", figures.collector)
         .set("seconds_total", figures.seconds)
         .count("runs", figures.runs)
         .count("failures", figures.failures)
         .count("rows", figures.rows);
-    set_standing(row, figures.last_error, figures.gap,
-                 mend == mends_.end() ? std::string() : mend->second);
-    auto& sample = by_node[figures.node];
-    sample.source = {.collector = "collectors", .node = figures.node};
-    sample.rows.push_back(row.take());
+    set_standing(row, figures.last_error, figures.gap, figures.mend);
+    add(figures.node, std::move(row));
+  }
+  // What all of them need, as if it were one of them: a connection.
+  for (const auto& [node, why] : unreachable_) {
+    RowOf row(collector);
+    row.set("collector", std::string("connection"));
+    set_standing(row, why, "", "");
+    add(node, std::move(row));
   }
   // The history is no collector, and of no node; but what it costs to miss is the same.
   const auto& counts = history_.counts();
@@ -375,9 +392,7 @@ std::vector<Sample> Monitor::costs() const {
       .count("runs", counts.kept + counts.lost)
       .count("failures", counts.lost);
   set_standing(row, counts.last_error ? counts.last_error->to_string() : std::string(), "", "");
-  auto& own = by_node[""];
-  own.source = {.collector = "collectors"};
-  own.rows.push_back(row.take());
+  add("", std::move(row));
   std::vector<Sample> out;
   for (auto& [node, sample] : by_node) out.push_back(std::move(sample));
   return out;

@@ -121,8 +121,8 @@ class Monitor {
   bool changed_ = false;        // alerts, since they were saved
   bool complained_of_outbox_ = false;
   Inside inside_{history_, gather_, *rules_, book_, delivery_};
-  std::map<Source, std::string> complaints_;  // what was last said of a source
-  std::map<std::pair<std::string, std::string>, std::string> mends_;  // by node and collector
+  std::map<Source, std::string> complaints_;        // what was last said of a source
+  std::map<std::string, std::string> unreachable_;  // by node: why there is no connection
   bool complained_of_history_ = false;
   std::int64_t own_epoch_ = 0;
   boost::asio::steady_timer own_timer_{io_};
