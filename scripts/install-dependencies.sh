@@ -15,7 +15,7 @@ declare -A groups=(
            libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev curl
            postgresql-15 wordnet-base groff-base nodejs npm"
   [package]="binutils dpkg-dev systemd groff-base"
-  [test]="chromium prometheus-alertmanager"
+  [test]="chromium prometheus prometheus-alertmanager"
   [sanitize]="libclang-rt-19-dev llvm-19"
   [lint]="clang-tidy-19 clang-format-19 shellcheck"
   [fresh]="debootstrap"
@@ -69,28 +69,35 @@ without_main_cluster() {
   return $status
 }
 
-# Debian's Alertmanager starts as a service as it is installed, and with the system from then on. The
-# tests run its program by themselves; where it was there before, it stays as it was.
+# Debian's Prometheus and Alertmanager start as services as they are installed, and with the system
+# from then on. The tests run their programs by themselves; where one was there before, it stays as
+# it was.
+services=" prometheus prometheus-alertmanager "
 policy=/usr/sbin/policy-rc.d
-without_alertmanager_service() {
-  if [[ " $* " != *" prometheus-alertmanager "* ]]; then
+without_services() {
+  local package status=0 made='' new=()
+  for package in "$@"; do
+    [[ $services != *" $package "* ]] || new+=("$package")
+  done
+  if [[ ${#new[@]} -eq 0 ]]; then
     without_main_cluster install_packages "$@"
     return
   fi
-  local status=0 made=
   if [[ ! -e $policy ]]; then
     # shellcheck disable=SC2016  # for the shell that reads it
-    printf '#!/bin/sh\n[ "$1" = prometheus-alertmanager ] && exit 101\nexit 0\n' >"$policy"
+    printf '#!/bin/sh\ncase " %s " in *" $1 "*) exit 101 ;; esac\nexit 0\n' "${new[*]}" >"$policy"
     chmod 755 "$policy"
     made=1
   fi
   without_main_cluster install_packages "$@" || status=$?
   [[ -z $made ]] || rm -f "$policy"
   if [[ $status -eq 0 ]]; then
-    deb-systemd-helper disable prometheus-alertmanager.service >/dev/null 2>&1 || true
-    update-rc.d prometheus-alertmanager disable >/dev/null 2>&1 || true
+    for package in "${new[@]}"; do
+      deb-systemd-helper disable "$package.service" >/dev/null 2>&1 || true
+      update-rc.d "$package" disable >/dev/null 2>&1 || true
+    done
   fi
-  return $status
+  return "$status"
 }
 
 as_root() {
@@ -100,11 +107,11 @@ as_root() {
     update_lists || fail "apt-get update failed (above): is there a network, and are the" \
       "servers in /etc/apt/sources.list reachable?"
   fi
-  without_alertmanager_service "$@" && return
+  without_services "$@" && return
   echo "Installation failed; once more with fresh package lists"
   update_lists || fail "apt-get update failed (above): is there a network, and are the servers in" \
     "/etc/apt/sources.list reachable?"
-  without_alertmanager_service "$@" ||
+  without_services "$@" ||
     fail "apt-get could not install: $*. Its reason stands above."
 }
 
