@@ -71,3 +71,11 @@ function(lyceum_web_test)
     set_tests_properties(web PROPERTIES TIMEOUT 480 PROCESSORS 2)
   endif()
 endfunction()
+
+# What deploy/ has for Prometheus and Grafana, by Prometheus' own tool (tests/deploy).
+function(lyceum_deploy_test)
+  if(NOT LYCEUM_SANITIZE)
+    add_test(NAME deploy COMMAND ${CMAKE_SOURCE_DIR}/tests/deploy/run.sh)
+    set_tests_properties(deploy PROPERTIES TIMEOUT 60)
+  endif()
+endfunction()

@@ -49,6 +49,9 @@ put data/NOTICE.md usr/share/lyceum/data/NOTICE.md
 put api/openapi.json usr/share/doc/lyceum/api/openapi.json
 put README.md usr/share/doc/lyceum/README.md
 for document in docs/*.md; do put "$document" "usr/share/doc/lyceum/$document"; done
+for example in deploy/prometheus/*.yml deploy/grafana/*.json; do
+  put "$example" "usr/share/doc/lyceum/examples/$(basename "$example")"
+done
 put sql/README.md usr/share/doc/lyceum/sql/README.md
 put deploy/debian/copyright usr/share/doc/lyceum/copyright
 zipped "$doc/changelog.gz" <deploy/debian/changelog

@@ -177,6 +177,8 @@ std::optional<ColumnMetric> metric_of(const Collector& collector, const Column& 
     base += "_timestamp_seconds";
   } else if (name == "safe_wal_size") {
     base += "_bytes";
+  } else if (name == "connection_count") {
+    base = "connections";  // "_count" belongs to histograms
   }
   // "total_exec_seconds" of a counter ends in "_total" already.
   if (base.starts_with("total_")) base.erase(0, std::string_view("total_").size());
