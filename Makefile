@@ -46,7 +46,7 @@ test-tsan: dependencies-sanitize ## the same under ThreadSanitizer
 
 .PHONY: fuzz
 fuzz: dependencies-sanitize ## libFuzzer on what reads foreign bytes, FUZZ_SECONDS=60 each; ARGS: names
-	@scripts/build.sh fuzz fuzz
+	@scripts/build.sh asan fuzz
 	@scripts/fuzz.sh $(ARGS)
 
 .PHONY: test-fresh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Configures where that was not done yet, builds, and says how long it took.
 #
-#   scripts/build.sh PRESET [TARGET...]      presets: release, asan, tsan, fuzz
+#   scripts/build.sh PRESET [TARGET...]      presets: release, asan, tsan
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the fuzz targets of build/fuzz, two at a time, each for FUZZ_SECONDS (60), from the inputs in
+# Runs the fuzz targets of build/asan, two at a time, each for FUZZ_SECONDS (60), from the inputs in
 # fuzz/corpus/NAME. Ends non-zero if any found something; what it found stands in
 # build/fuzz/found/NAME, and new inputs are kept in build/fuzz/corpus/NAME for the next run.
 #
@@ -23,7 +23,7 @@ fuzz_one() {
   local out=build/fuzz/corpus/$name found=build/fuzz/found/$name log=build/fuzz/$name.log
   mkdir -p "$out" "$found"
   # shellcheck disable=SC2086  # two words, or none
-  if UBSAN_OPTIONS=print_stacktrace=1 $without_aslr "build/fuzz/bin/fuzz_$name" -max_total_time="$seconds" \
+  if UBSAN_OPTIONS=print_stacktrace=1 $without_aslr "build/asan/bin/fuzz_$name" -max_total_time="$seconds" \
     -timeout=10 -rss_limit_mb=1024 -max_len=8192 -artifact_prefix="$found/" "$out" \
     "fuzz/corpus/$name" >"$log" 2>&1; then
     echo "fuzz: $name: ok, $(grep -c . < <(ls "$out")) inputs, $(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$log") runs"

@@ -29,6 +29,12 @@ class SystemClock final : public Clock {
   }
 };
 
+// The machine's clock, for whoever was given no other.
+[[nodiscard]] inline const Clock& machine_clock() {
+  static const SystemClock one;
+  return one;
+}
+
 // A clock that a test moves by hand. Not for use by several threads at once.
 class FakeClock final : public Clock {
  public:

@@ -6,7 +6,7 @@
 #include "base/await.h"
 #include "cli/command.h"
 #include "cluster/nodes.h"
-#include "watch/collector.h"
+#include "watch/collection.h"
 #include "watch/evaluate.h"
 #include "watch/gather.h"
 #include "watch/verdict_json.h"
@@ -16,7 +16,6 @@ namespace {
 
 using boost::asio::awaitable;
 using watch::Reading;
-using watch::Sample;
 using watch::Severity;
 using watch::Verdict;
 
@@ -27,58 +26,6 @@ struct Arguments {
 
 // All servers together; a server that hangs is left then.
 constexpr auto kLimit = std::chrono::seconds(10);
-
-// What came of asking, as the samples that a running monitor makes of it itself: which servers
-// answer, and which collectors could not run.
-std::vector<Sample> samples_of(const std::vector<pg::Target>& nodes,
-                               const std::vector<Reading>& readings) {
-  const auto now = SystemClock().wall_now();
-  const auto& node_columns = *watch::find_collector("nodes");
-  const auto& collector_columns = *watch::find_collector("collectors");
-  const auto put = [](const watch::Collector& of, watch::Row& row, std::string_view column,
-                      watch::Value value) {
-    row.at(static_cast<std::size_t>(of.position(column))) = std::move(value);
-  };
-  std::vector<Sample> out;
-  std::map<std::string, std::string> unreachable;
-  std::map<std::string, Sample> collectors;  // by node
-  for (const auto& reading : readings) {
-    if (reading.source.collector.empty()) {
-      if (reading.error) unreachable[reading.source.node] = reading.error->to_string();
-      continue;
-    }
-    if (reading.sample) out.push_back(*reading.sample);
-    if (!reading.error && !reading.gap) continue;
-    watch::Row row(collector_columns.columns.size());
-    put(collector_columns, row, "collector", reading.source.collector);
-    const bool absent = reading.gap && reading.gap->mend.empty();
-    put(collector_columns, row, "state",
-        std::string(reading.error ? "failing"
-                    : absent      ? "absent"
-                                  : "off"));
-    put(collector_columns, row, "last_error",
-        reading.error ? reading.error->to_string() : reading.gap->why);
-    put(collector_columns, row, "mend", reading.gap ? reading.gap->mend : std::string());
-    auto& sample = collectors[reading.source.node];
-    sample.source = {.collector = "collectors", .node = reading.source.node};
-    sample.at = now;
-    sample.rows.push_back(std::move(row));
-  }
-  Sample seen{.source = {.collector = "nodes"}, .at = now};
-  for (const auto& node : nodes) {
-    const auto why = unreachable.find(node.node);
-    watch::Row row(node_columns.columns.size());
-    put(node_columns, row, "node", node.node);
-    put(node_columns, row, "role", std::string("unknown"));
-    put(node_columns, row, "standing",
-        why == unreachable.end() ? std::string("answers") : why->second);
-    put(node_columns, row, "up", std::int64_t{why == unreachable.end() ? 1 : 0});
-    seen.rows.push_back(std::move(row));
-  }
-  for (auto& [node, sample] : collectors) out.push_back(std::move(sample));
-  out.push_back(std::move(seen));
-  return out;
-}
 
 std::string indented(std::string_view text, std::string_view indent) {
   std::string out;
@@ -129,7 +76,8 @@ int run_doctor(Context& context, const Arguments& arguments) {
     co_return co_await watch::read_all(executor, *nodes,
                                        {.deadline = std::chrono::steady_clock::now() + kLimit});
   });
-  const auto verdicts = watch::verdicts(samples_of(*nodes, readings), *rules);
+  const auto verdicts =
+      watch::verdicts(watch::samples_of(*nodes, readings, SystemClock().wall_now()), *rules);
   if (context.json) {
     context.out << document(verdicts) << std::endl;
   } else {

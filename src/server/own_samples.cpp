@@ -2,37 +2,17 @@
 
 #include <algorithm>
 
-#include "watch/collector.h"
+#include "watch/row_of.h"
 
 namespace lyceum::server {
 namespace {
 
-using watch::Row;
+using watch::RowOf;
 using watch::Sample;
-using watch::Value;
 
 // Of all tenants those that call most; the others are many, and quiet.
 constexpr std::size_t kMostTenants = 50;
 constexpr std::string_view kAllStatements = "*";
-
-// A row of a collector, by its columns' names.
-class RowOf {
- public:
-  explicit RowOf(const watch::Collector& collector)
-      : collector_(collector), row_(collector.columns.size()) {}
-  RowOf& set(std::string_view column, Value value) {
-    row_.at(static_cast<std::size_t>(collector_.position(column))) = std::move(value);
-    return *this;
-  }
-  RowOf& count(std::string_view column, std::uint64_t value) {
-    return set(column, static_cast<std::int64_t>(value));
-  }
-  [[nodiscard]] Row take() { return std::move(row_); }
-
- private:
-  const watch::Collector& collector_;
-  Row row_;
-};
 
 double milliseconds(double nanoseconds) {
   return nanoseconds * 1e-6;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "watch/value.h"
+
 namespace lyceum::watch {
 namespace {
 
@@ -22,12 +24,6 @@ std::string key_of(const Collector& collector, const Row& row) {
   return out;
 }
 
-double number_of(const Value& value) {
-  if (const auto* whole = std::get_if<std::int64_t>(&value)) return static_cast<double>(*whole);
-  if (const auto* real = std::get_if<double>(&value)) return *real;
-  return 0;
-}
-
 std::int64_t in_microseconds(double seconds) {
   return static_cast<std::int64_t>(std::llround(seconds * 1e6));
 }
@@ -40,7 +36,8 @@ std::int64_t Epochs::next(const Collector& collector, const Sample& sample,
   for (const auto& row : sample.rows) {
     std::vector<double> values;
     for (std::size_t i = 0; i < collector.columns.size() && i < row.size(); ++i) {
-      if (collector.columns[i].kind == Kind::counter) values.push_back(number_of(row[i]));
+      if (collector.columns[i].kind == Kind::counter)
+        values.push_back(number_of(row[i]).value_or(0));
     }
     if (!values.empty()) counters.emplace(key_of(collector, row), std::move(values));
   }

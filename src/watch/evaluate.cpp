@@ -4,25 +4,14 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "watch/value.h"
+
 namespace lyceum::watch {
 namespace {
 
 constexpr int kStretches = 60;
-
-std::string text_of(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return std::to_string(*integer);
-  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
-  return "";
-}
-
-std::optional<double> number_of(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
-  if (const auto* real = std::get_if<double>(&value)) {
-    if (std::isfinite(*real)) return *real;
-  }
-  return std::nullopt;
-}
+// By so much two clocks come apart without one of them being set: what reading takes, above all.
+constexpr auto kTogether = std::chrono::seconds(5);
 
 std::map<std::string, std::string> keys_of(const Collector& collector, const Row& row) {
   std::map<std::string, std::string> out;
@@ -153,7 +142,17 @@ struct Evaluator::Memory {
     Timestamp newest{};
     std::int64_t epoch = 0;
     std::uint64_t samples = 0;
+    // By how much the wall clock was ahead of the steady one at the newest sample.
+    std::optional<std::chrono::microseconds> ahead;
     std::map<std::string, RowPast> rows;
+
+    void move(std::chrono::microseconds by) {
+      for (auto& [name, row] : rows) {
+        for (auto& column : row.columns) {
+          for (auto& stretch : column) stretch.at += by;
+        }
+      }
+    }
   };
 
   std::map<const Collector*, std::vector<Track>> tracks;
@@ -217,14 +216,53 @@ Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
 
-std::vector<Condition> Evaluator::take(const Sample& sample) {
+std::vector<Condition> Evaluator::take(const Sample& sample, std::optional<SteadyTime> read) {
+  auto& source = memory_->sources[sample.source];
+  const bool older = source.samples > 0 && sample.at <= source.newest;
+  std::optional<std::chrono::microseconds> ahead;
+  if (read) {
+    ahead = sample.at.time_since_epoch() -
+            std::chrono::floor<std::chrono::microseconds>(read->time_since_epoch());
+  }
+  if (ahead && source.ahead) {
+    const auto by = *ahead - *source.ahead;
+    if (older || std::chrono::abs(by) > kTogether) source.move(by);
+  } else if (older) {
+    source.rows.clear();
+  }
+  source.ahead = ahead;
+  return look_at(sample, false);
+}
+
+void Evaluator::remember(const Sample& sample) {
+  const auto known = memory_->sources.find(sample.source);
+  if (known != memory_->sources.end() && sample.at <= known->second.newest) return;
+  (void)look_at(sample, true);
+}
+
+std::vector<Evaluator::Wanted> Evaluator::wanted() const {
+  std::vector<Wanted> out;
+  for (const auto& [collector, tracks] : memory_->tracks) {
+    std::set<Duration, std::greater<>> windows;
+    for (const auto& track : tracks) windows.insert(track.window);
+    for (const auto window : windows) {
+      out.push_back({.collector = collector->name,
+                     .reach = farthest_reading(window),
+                     .step = window / kStretches});
+    }
+  }
+  return out;
+}
+
+// Quiet: only what is remembered matters, which of rules that hold everywhere is what each node
+// said.
+std::vector<Condition> Evaluator::look_at(const Sample& sample, bool quiet) {
   std::vector<Condition> out;
   const auto* const collector = find_collector(sample.source.collector);
   const auto rules = memory_->rules.find(collector);
   if (collector == nullptr || rules == memory_->rules.end()) return out;
   const auto& tracks = memory_->tracks[collector];
   auto& source = memory_->sources[sample.source];
-  if (source.samples > 0 && sample.at <= source.newest) source.rows.clear();
   const bool new_epoch = source.samples > 0 && sample.epoch != source.epoch;
   source.newest = sample.at;
   source.epoch = sample.epoch;
@@ -246,6 +284,7 @@ std::vector<Condition> Evaluator::take(const Sample& sample) {
     const Look look{.row = row, .at = sample.at, .past = past};
     const auto node = node_of(sample, keys);
     for (const auto* rule : rules->second) {
+      if (quiet && !rule->everywhere) continue;
       auto truth = look.judge(*rule);
       Condition condition{.rule = rule, .node = node, .database = sample.source.database};
       condition.keys = keys;
@@ -262,6 +301,7 @@ std::vector<Condition> Evaluator::take(const Sample& sample) {
                                   [](const auto& one) { return one.second; });
         truth.clears = !truth.fires;
       }
+      if (quiet) continue;
       if (!rule->everywhere && truth.known && truth.clears && !truth.fires) continue;
       condition.fires = truth.fires;
       condition.clears = truth.clears;
@@ -283,7 +323,9 @@ std::vector<Condition> Evaluator::take(const Sample& sample) {
         holds_somewhere.contains(whole)) {
       continue;
     }
-    if (entry.nodes.erase(sample.source.node) > 0 && entry.nodes.empty()) out.push_back(cleared);
+    if (entry.nodes.erase(sample.source.node) > 0 && entry.nodes.empty() && !quiet) {
+      out.push_back(cleared);
+    }
   }
   std::erase_if(memory_->everywhere, [](const auto& one) { return one.second.nodes.empty(); });
   return out;

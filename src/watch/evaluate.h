@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,14 +24,33 @@ class Evaluator {
   ~Evaluator();
 
   // What the rules say of this sample, for AlertBook::observe(). What clears is left out. The
-  // conditions point into the rules. A sample that is older than one of its source before (a clock
-  // that was set back) makes that source's past begin anew.
-  std::vector<Condition> take(const Sample& sample);
+  // conditions point into the rules.
+  //
+  // `read` is when the sample was read, by the steady clock. With it a clock that is set moves the
+  // past along, so that rates stay what they are. Without it (a replay) a sample that is older than
+  // one of its source before makes that source's past begin anew.
+  std::vector<Condition> take(const Sample& sample, std::optional<SteadyTime> read = std::nullopt);
+
+  // As take(), of what was read before this process began; nothing is said of it. Samples of one
+  // source in the order of their times; one that is not is left out. Not after that source's first
+  // take().
+  void remember(const Sample& sample);
+
+  // What there is to remember of a collector: samples no older than `reach`, of which those that
+  // are closer than `step` to one before may be left out.
+  struct Wanted {
+    std::string_view collector;
+    Duration reach{};
+    Duration step{};
+  };
+  // Of one collector in the order of time: each holds until the next one's reach.
+  [[nodiscard]] std::vector<Wanted> wanted() const;
 
   [[nodiscard]] const RuleSet& rules() const { return *rules_; }
 
  private:
   struct Memory;
+  std::vector<Condition> look_at(const Sample& sample, bool quiet);
   std::shared_ptr<const RuleSet> rules_;
   std::unique_ptr<Memory> memory_;
 };

@@ -591,6 +591,10 @@ class ExpressionParser {
   std::optional<Error> error_;
 };
 
+Duration farthest_reading(Duration window) {
+  return std::max(window * 2, window + kLateness);
+}
+
 Result<Expression> Expression::compile(std::string_view text, const Collector& collector) {
   return ExpressionParser(text, collector).parse();
 }
@@ -802,7 +806,7 @@ struct Evaluation {
     if (later == stretches.begin()) return missing(true);
     const auto& base = *std::prev(later);
     const Duration reach = at - base.at;
-    if (reach > std::max(node.window * 2, node.window + kLateness)) return missing(true);
+    if (reach > farthest_reading(node.window)) return missing(true);
     if (node.operation == Operation::rate || node.operation == Operation::increase) {
       if (std::any_of(later, stretches.end(), [](const Stretch& one) { return one.anew; })) {
         return missing(true);

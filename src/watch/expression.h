@@ -115,6 +115,9 @@ class Expression {
   bool condition_ = false;
 };
 
+// How old a reading may be from which a rise over that time is measured.
+[[nodiscard]] Duration farthest_reading(Duration window);
+
 // The one of these names that differs least from a mistyped one; empty where none is near.
 [[nodiscard]] std::string_view nearest(std::string_view name,
                                        std::span<const std::string_view> names);

@@ -19,7 +19,7 @@ namespace lyceum::watch {
 namespace asio = boost::asio;
 using asio::awaitable;
 using boost::system::error_code;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 namespace {
 
@@ -77,8 +77,9 @@ Chosen choose(const Node& node, const std::vector<Database>& found, std::size_t 
 
 struct Gather::State : std::enable_shared_from_this<State> {
   struct Watch {
-    Watch(const asio::any_io_executor& executor, const pg::Target& target, Limits limits)
-        : pause(executor), node(executor, target, limits), schedule(target.node) {}
+    Watch(const asio::any_io_executor& executor, const pg::Target& target, Limits limits,
+          const Clock& clock)
+        : pause(executor), node(executor, target, limits, clock), schedule(target.node) {}
     asio::steady_timer pause;
     Node node;
     Schedule schedule;
@@ -88,7 +89,7 @@ struct Gather::State : std::enable_shared_from_this<State> {
   State(asio::any_io_executor on, GatherOptions with, Listener to)
       : executor(std::move(on)), options(std::move(with)), listener(std::move(to)) {
     for (const auto& target : options.nodes) {
-      watches.push_back(std::make_unique<Watch>(executor, target, options.limits));
+      watches.push_back(std::make_unique<Watch>(executor, target, options.limits, *options.clock));
     }
   }
 
@@ -100,7 +101,7 @@ struct Gather::State : std::enable_shared_from_this<State> {
 
   // What is read of the server, and the look for its databases.
   void plan_node(Watch& watch) {
-    const auto now = Clock::now();
+    const auto now = Steady::now();
     for (const auto& collector : collectors()) {
       if (collector.scope != Scope::node || options.without.contains(collector.name)) continue;
       // The fast ones run together: they tell of one moment, and are cheap.
@@ -111,7 +112,7 @@ struct Gather::State : std::enable_shared_from_this<State> {
   }
 
   void plan_databases(Watch& watch, const Chosen& chosen) {
-    const auto now = Clock::now();
+    const auto now = Steady::now();
     const std::set<std::string> present(chosen.databases.begin(), chosen.databases.end());
     for (const auto& collector : collectors()) {
       if (collector.scope != Scope::database || options.without.contains(collector.name)) continue;
@@ -157,7 +158,7 @@ struct Gather::State : std::enable_shared_from_this<State> {
   }
 
   awaitable<bool> discover(Watch& watch) {
-    const auto found = co_await watch.node.databases(Clock::now() + options.limits.fast);
+    const auto found = co_await watch.node.databases(Steady::now() + options.limits.fast);
     if (stopped) co_return false;
     if (found.has_error()) {
       Reading failed{.source = {"", watch.node.name(), ""}};
@@ -187,15 +188,15 @@ struct Gather::State : std::enable_shared_from_this<State> {
           self->tell(std::move(failed));
           const auto wait = std::max<Duration>(
               backoff.next(std::uniform_real_distribution<double>(0, 1)(random)), kLeastReconnect);
-          co_await self->pause(watch, Clock::now() + wait);
+          co_await self->pause(watch, Steady::now() + wait);
           continue;
         }
       }
-      const auto task = watch.schedule.begin(Clock::now());
+      const auto task = watch.schedule.begin(Steady::now());
       if (!task) {
-        watch.node.close_unused(Clock::now() - kUnused);
+        watch.node.close_unused(Steady::now() - kUnused);
         // Awake now and then, to end connections that are not used any more.
-        const auto until = std::min<SteadyTime>(watch.schedule.next(), Clock::now() + kUnused);
+        const auto until = std::min<SteadyTime>(watch.schedule.next(), Steady::now() + kUnused);
         co_await self->pause(watch, until);
         continue;
       }
@@ -210,14 +211,14 @@ struct Gather::State : std::enable_shared_from_this<State> {
         self->note(reading);
         self->tell(std::move(reading));
       }
-      watch.schedule.end(Clock::now(), succeeded);
+      watch.schedule.end(Steady::now(), succeeded);
       if (succeeded) {
         backoff.reset();
       } else if (!watch.node.connected()) {
         // It was reached and lost: as bad as not reached.
         const auto wait = std::max<Duration>(
             backoff.next(std::uniform_real_distribution<double>(0, 1)(random)), kLeastReconnect);
-        co_await self->pause(watch, Clock::now() + wait);
+        co_await self->pause(watch, Steady::now() + wait);
       }
     }
     watch.node.close("the collection was stopped");

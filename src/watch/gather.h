@@ -24,6 +24,8 @@ struct GatherOptions {
   std::size_t most_databases = 100;  // of one server, by name; what is beyond is told as a gap
   // Between two attempts to reach a node, at most; grows to that from half a second.
   Duration reconnect = std::chrono::seconds(30);
+  // What dates the samples; it outlives the collection. When they are due is steady.
+  const Clock* clock = &machine_clock();
 };
 
 // What a collector has cost on one node since the start, over all databases.

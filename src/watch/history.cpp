@@ -269,9 +269,9 @@ Result<std::vector<SourceSummary>> History::sources() {
 }
 
 Result<HistoryCursor> History::tracks_of(const Selection& selection) {
-  HistoryCursor cursor(*store_, selection.from, selection.to);
+  HistoryCursor cursor(*store_, selection);
   auto statement = store_->database().prepare(
-      "SELECT source.collector, source.node, source.database, film.id, film.epoch"
+      "SELECT source.collector, source.node, source.database, film.id, film.epoch, film.first_at"
       "  FROM source JOIN film ON film.source = source.id"
       " WHERE film.first_at <= ?2"
       // Times rise within a film: its last sample is its newest.
@@ -293,7 +293,8 @@ Result<HistoryCursor> History::tracks_of(const Selection& selection) {
     if (tracks.empty() || tracks.back().sample.source != source) {
       tracks.emplace_back().sample.source = std::move(source);
     }
-    tracks.back().films.push_back({statement->integer(3), statement->integer(4)});
+    tracks.back().films.push_back(
+        {statement->integer(3), statement->integer(4), timestamp(statement->integer(5))});
   }
 }
 
@@ -338,9 +339,26 @@ Result<const KeptSample*> HistoryCursor::next() {
   return given_ == nullptr ? nullptr : &given_->sample;
 }
 
+// The last of the films that begin so soon stands for those before it, and for the rest of this
+// one.
+void HistoryCursor::leave_out(Track& track) const {
+  if (step_.count() <= 0 || track.sample.at < from_) return;
+  const auto soon = [&](const Film& film) {
+    return film.first_at >= track.sample.at && film.first_at <= track.sample.at + step_;
+  };
+  while (!track.films.empty() && soon(track.films.back())) {
+    if (track.films.size() > 1 && soon(*std::prev(track.films.end(), 2))) {
+      track.films.pop_back();
+      continue;
+    }
+    track.left = 0;
+    break;
+  }
+}
+
 // To the track's next sample within the time.
 Result<void> HistoryCursor::advance(Track& track) {
-  track.has_sample = false;
+  if (std::exchange(track.has_sample, false)) leave_out(track);
   auto statement = store_->database().prepare("SELECT at, frame FROM sample WHERE id = ?");
   if (statement.has_error()) return statement.error();
   while (true) {

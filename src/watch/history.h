@@ -30,6 +30,9 @@ struct Selection {
   std::string database = {};
   Timestamp from = Timestamp::min();
   Timestamp to = Timestamp::max();  // both included
+  // Films that begin within this after a sample that was given may be left out, so that little is
+  // read of a long time. The newest one before `to` never is.
+  std::chrono::microseconds step{};
 
   [[nodiscard]] bool holds(const Source& source) const;
 };
@@ -67,6 +70,7 @@ class HistoryCursor {
   struct Film {
     std::int64_t id = 0;
     std::int64_t epoch = 0;
+    Timestamp first_at{};
   };
   struct Track {
     std::vector<Film> films;  // the last comes next
@@ -75,13 +79,15 @@ class HistoryCursor {
     bool has_sample = false;
     KeptSample sample;
   };
-  HistoryCursor(Store& store, Timestamp from, Timestamp to)
-      : store_(&store), from_(from), to_(to) {}
+  HistoryCursor(Store& store, const Selection& selection)
+      : store_(&store), from_(selection.from), to_(selection.to), step_(selection.step) {}
   Result<void> advance(Track& track);
+  void leave_out(Track& track) const;
 
   Store* store_;
   Timestamp from_;
   Timestamp to_;
+  std::chrono::microseconds step_;
   std::vector<Track> tracks_;
   Track* given_ = nullptr;
   std::size_t damaged_ = 0;

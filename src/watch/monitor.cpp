@@ -5,8 +5,9 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
+#include <set>
 
-#include "watch/collector.h"
+#include "watch/collection.h"
 #include "watch/receivers.h"
 
 namespace lyceum::watch {
@@ -22,10 +23,34 @@ constexpr auto kPlanLimit = std::chrono::seconds(5);
 // Of one message to a receiver: who stops the monitor waits for it.
 constexpr auto kDeliveryLimit = std::chrono::seconds(5);
 
-GatherOptions gather_options(const MonitorOptions& options) {
+GatherOptions gather_options(const MonitorOptions& options, const Clock& clock) {
   return {.nodes = options.nodes,
           .fast = options.settings.fast_interval,
-          .slow = options.settings.slow_interval};
+          .slow = options.settings.slow_interval,
+          .clock = &clock};
+}
+
+// By more the wall clock moves only where somebody sets it, or the machine slept.
+constexpr auto kClockMoved = std::chrono::seconds(5);
+// What is remembered at the start: so long at a stretch, so that who asks is answered, and so long
+// in all.
+constexpr auto kStretch = std::chrono::milliseconds(10);
+constexpr auto kRemembering = std::chrono::seconds(5);
+
+// As the collector has its columns now; the headings are those of who wrote it.
+Sample sample_of(const KeptSample& kept, const Collector& collector) {
+  Sample out{.source = kept.source, .at = kept.at, .epoch = kept.epoch};
+  std::vector<int> places;
+  for (const auto& column : collector.columns) places.push_back(kept.picture.position(column.name));
+  for (const auto& row : kept.picture.rows) {
+    Row cells;
+    cells.reserve(places.size());
+    for (const auto place : places) {
+      cells.push_back(place < 0 ? Value{} : row.at(static_cast<std::size_t>(place)));
+    }
+    out.rows.push_back(std::move(cells));
+  }
+  return out;
 }
 
 }  // namespace
@@ -74,7 +99,7 @@ Monitor::Monitor(MonitorOptions options, Parts parts, Log& log, const Clock& clo
       work_(io_.get_executor()),
       store_(std::move(parts.store)),
       history_(store_, {.retention = options_.settings.history_retention}),
-      gather_(io_.get_executor(), gather_options(options_),
+      gather_(io_.get_executor(), gather_options(options_, clock_),
               [this](const Reading& reading) { take(reading); }),
       rules_(std::move(parts.rules)),
       evaluator_(rules_),
@@ -99,11 +124,53 @@ Monitor::~Monitor() {
 }
 
 void Monitor::start() {
-  gather_.start();
   delivery_.start();
-  asio::co_spawn(io_, watch_own(), asio::detached);
+  asio::co_spawn(io_, begin(), asio::detached);
   asio::co_spawn(io_, watch_alerts(), asio::detached);
   thread_ = std::thread([this] { io_.run(); });
+}
+
+awaitable<void> Monitor::begin() {
+  co_await remember();
+  if (stopping_) co_return;
+  gather_.start();
+  co_await watch_own();
+}
+
+// What the history has, for the rules that look back: as if this process had read it, but that
+// nothing is said of the past. What there is no time for is as if it had not been kept.
+awaitable<void> Monitor::remember() {
+  std::set<std::string, std::less<>> watched{""};
+  for (const auto& target : options_.nodes) watched.insert(target.node);
+  const auto present = clock_.wall_now();
+  const auto until = std::chrono::steady_clock::now() + kRemembering;
+  auto pause_at = std::chrono::steady_clock::now() + kStretch;
+  const auto wanted = evaluator_.wanted();
+  const auto ago = [&](Duration time) {
+    return present - std::chrono::ceil<std::chrono::microseconds>(time);
+  };
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto& one = wanted[i];
+    const auto& collector = *find_collector(one.collector);
+    const bool last = i + 1 == wanted.size() || wanted[i + 1].collector != one.collector;
+    auto cursor =
+        history_.read({.collectors = {std::string(one.collector)},
+                       .from = ago(one.reach),
+                       .to = last ? present : ago(wanted[i + 1].reach),
+                       .step = std::chrono::floor<std::chrono::microseconds>(one.step)});
+    while (cursor.has_value()) {
+      const auto next = cursor->next();
+      if (next.has_error() || *next == nullptr) break;
+      const auto& kept = **next;
+      if (watched.contains(kept.source.node)) evaluator_.remember(sample_of(kept, collector));
+      const auto now = std::chrono::steady_clock::now();
+      if (now > until) co_return;
+      if (now < pause_at) continue;
+      co_await asio::post(io_, asio::use_awaitable);
+      if (stopping_) co_return;
+      pause_at = std::chrono::steady_clock::now() + kStretch;
+    }
+  }
 }
 
 void Monitor::begin_stop() {
@@ -198,8 +265,9 @@ void Monitor::complain(const Reading& reading) {
 }
 
 void Monitor::judge(const Sample& sample) {
-  const auto conditions = evaluator_.take(sample);
-  changed_ |= !book_.observe(sample.source, conditions, now()).empty();
+  const auto moment = now();
+  const auto conditions = evaluator_.take(sample, moment.steady);
+  changed_ |= !book_.observe(sample.source, conditions, moment).empty();
 }
 
 // Stores what is to be told, and how the alerts stand, in one step: it is told then, whatever
@@ -222,9 +290,22 @@ void Monitor::tell() {
   }
 }
 
+// Nothing is to be done: durations are steady. But times that people read are not what they were.
+void Monitor::watch_clock() {
+  const auto ahead =
+      clock_.wall_now().time_since_epoch() -
+      std::chrono::floor<std::chrono::microseconds>(clock_.now().time_since_epoch());
+  if (ahead_ && std::chrono::abs(ahead - *ahead_) > kClockMoved) {
+    const auto by = std::chrono::round<std::chrono::seconds>(ahead - *ahead_);
+    log_.warning("the machine's clock was set", {{"seconds", by.count()}});
+  }
+  ahead_ = ahead;
+}
+
 awaitable<void> Monitor::watch_alerts() {
   boost::system::error_code ignored;
   while (!stopping_) {
+    watch_clock();
     changed_ |= !book_.tick(now()).empty();
     tell();
     alert_timer_.expires_after(kTurn);
@@ -275,28 +356,18 @@ std::vector<Sample> Monitor::costs() const {
   const auto& collector = *find_collector("collectors");
   std::map<std::string, Sample> by_node;
   for (const auto& figures : gather_.figures()) {
-    Row row(collector.columns.size());
-    const auto set = [&](std::string_view column, Value value) {
-      row.at(static_cast<std::size_t>(collector.position(column))) = std::move(value);
-    };
-    set("collector", figures.collector);
     const auto mend = mends_.find({figures.node, figures.collector});
-    const auto& mends = mend == mends_.end() ? std::string() : mend->second;
-    const bool failing = !figures.last_error.empty();
-    const auto* state = failing               ? "failing"
-                        : figures.gap.empty() ? "running"
-                        : mends.empty()       ? "absent"
-                                              : "off";
-    set("state", std::string(state));
-    set("seconds_total", figures.seconds);
-    set("runs", static_cast<std::int64_t>(figures.runs));
-    set("failures", static_cast<std::int64_t>(figures.failures));
-    set("rows", static_cast<std::int64_t>(figures.rows));
-    set("last_error", failing ? figures.last_error : figures.gap);
-    set("mend", figures.gap.empty() ? std::string() : mends);
+    RowOf row(collector);
+    row.set("collector", figures.collector)
+        .set("seconds_total", figures.seconds)
+        .count("runs", figures.runs)
+        .count("failures", figures.failures)
+        .count("rows", figures.rows);
+    set_standing(row, figures.last_error, figures.gap,
+                 mend == mends_.end() ? std::string() : mend->second);
     auto& sample = by_node[figures.node];
     sample.source = {.collector = "collectors", .node = figures.node};
-    sample.rows.push_back(std::move(row));
+    sample.rows.push_back(row.take());
   }
   std::vector<Sample> out;
   for (auto& [node, sample] : by_node) out.push_back(std::move(sample));

@@ -96,6 +96,9 @@ class Monitor {
   void keep(const Sample& sample);
   void judge(const Sample& sample);
   void tell();
+  void watch_clock();
+  boost::asio::awaitable<void> begin();
+  boost::asio::awaitable<void> remember();
   boost::asio::awaitable<void> watch_own();
   boost::asio::awaitable<void> watch_alerts();
   [[nodiscard]] Moment now() const { return {clock_.now(), clock_.wall_now()}; }
@@ -125,6 +128,7 @@ class Monitor {
   boost::asio::steady_timer own_timer_{io_};
   boost::asio::steady_timer alert_timer_{io_};
   bool stopping_ = false;
+  std::optional<std::chrono::microseconds> ahead_;  // of the steady clock is the wall clock
   std::thread thread_;
 };
 

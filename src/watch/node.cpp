@@ -5,7 +5,7 @@
 namespace lyceum::watch {
 
 using boost::asio::awaitable;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 namespace {
 
@@ -14,10 +14,12 @@ constexpr std::string_view kApplication = "lyceum monitor";
 
 }  // namespace
 
-Node::Node(boost::asio::any_io_executor executor, pg::Target target, Limits limits)
+Node::Node(boost::asio::any_io_executor executor, pg::Target target, Limits limits,
+           const Clock& clock)
     : executor_(std::move(executor)),
       target_(std::move(target)),
       limits_(limits),
+      clock_(&clock),
       own_(std::make_shared<Link>()) {}
 
 bool Node::connected() const {
@@ -27,7 +29,7 @@ bool Node::connected() const {
 awaitable<Result<void>> Node::open(std::shared_ptr<Link> link, pg::Target target,
                                    SteadyTime deadline) {
   if (link->connection && !link->connection->closed()) co_return Result<void>();
-  deadline = std::min(deadline, Clock::now() + limits_.connect);
+  deadline = std::min(deadline, Steady::now() + limits_.connect);
   pg::Connection::Options options{.target = std::move(target),
                                   .application_name = std::string(kApplication),
                                   .deadline = deadline};
@@ -47,7 +49,7 @@ awaitable<Result<void>> Node::open(std::shared_ptr<Link> link, pg::Target target
     co_return facts.error();
   }
   link->facts = std::move(*facts);
-  link->facts_at = link->used = Clock::now();
+  link->facts_at = link->used = Steady::now();
   co_return Result<void>();
 }
 
@@ -82,7 +84,7 @@ std::shared_ptr<Node::Link> Node::link_to(const std::string& database) {
 
 awaitable<Reading> Node::read(const Collector* collector, std::string database,
                               SteadyTime deadline) {
-  const auto started = Clock::now();
+  const auto started = Steady::now();
   deadline =
       std::min(deadline, started + (collector->pace == Pace::fast ? limits_.fast : limits_.slow));
   Reading failed{.source = {std::string(collector->name), target_.node, database}};
@@ -92,25 +94,25 @@ awaitable<Reading> Node::read(const Collector* collector, std::string database,
   auto opened = co_await open(link, std::move(target), deadline);
   if (opened.has_error()) {
     failed.error = opened.error();
-    failed.took = Clock::now() - started;
+    failed.took = Steady::now() - started;
     co_return failed;
   }
   if (link == own_) own_database_ = link->facts.database;
   const auto connection = link->connection;
-  if (Clock::now() - link->facts_at >= limits_.facts) {
+  if (Steady::now() - link->facts_at >= limits_.facts) {
     auto facts = co_await read_facts(connection, deadline);
     if (facts.has_error()) {
       failed.error = facts.error();
-      failed.took = Clock::now() - started;
+      failed.took = Steady::now() - started;
       co_return failed;
     }
     link->facts = std::move(*facts);
-    link->facts_at = Clock::now();
+    link->facts_at = Steady::now();
   }
   auto& texts = link->texts[std::string(collector->name)];
-  auto out =
-      co_await watch::read(connection, collector, failed.source, &link->facts, &texts, deadline);
-  link->used = Clock::now();
+  auto out = co_await watch::read(connection, collector, failed.source, &link->facts, &texts,
+                                  deadline, clock_);
+  link->used = Steady::now();
   if (out.sample) out.sample->epoch = epochs_.next(*collector, *out.sample, out.since);
   co_return out;
 }

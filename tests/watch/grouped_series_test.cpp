@@ -30,6 +30,14 @@ class GroupedSeriesTest : public HistoryTest {
             .to = at_second(seconds),
             .most_points = points};
   }
+  // Of the first group, without its gaps.
+  static std::vector<double> values_of(const GroupedSeries& series) {
+    std::vector<double> out;
+    for (const auto& [at, value] : series.groups.at(0).points) {
+      if (value) out.push_back(*value);
+    }
+    return out;
+  }
 };
 
 TEST_F(GroupedSeriesTest, RowsThatFallTogetherAreAdded) {
@@ -83,20 +91,47 @@ TEST_F(GroupedSeriesTest, ACountersRatesAddUpToWhatItCounted) {
   }
 }
 
-TEST_F(GroupedSeriesTest, NothingIsCountedAcrossAnEpochOrAFall) {
+TEST_F(GroupedSeriesTest, WholeNumbersBeyondWhatADoubleHoldsHaveExactRates) {
+  auto& history = open();
+  constexpr std::int64_t kLarge = (1LL << 60) + 1;
+  auto first = wal(0, 0), second = wal(10, 0);
+  const auto column = static_cast<std::size_t>(find_collector("wal")->position("records"));
+  first.rows[0][column] = kLarge;
+  second.rows[0][column] = kLarge + 10;
+  ASSERT_TRUE(history.append(first));
+  ASSERT_TRUE(history.append(second));
+  EXPECT_EQ(values_of(grouped_series(history, of("wal", "records", 20, 2)).value()),
+            std::vector<double>{1});
+}
+
+TEST_F(GroupedSeriesTest, TheMeanOfRatesIsWhatWasCountedOverTheTimeItTook) {
+  auto& history = open();
+  ASSERT_TRUE(history.append(wal(0, 0)));
+  ASSERT_TRUE(history.append(wal(1, 100)));    // 100 a second, for one second
+  ASSERT_TRUE(history.append(wal(100, 100)));  // 0 for 99
+  const auto one = values_of(grouped_series(history, of("wal", "records", 101, 1)).value());
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_DOUBLE_EQ(one[0], 1);
+}
+
+TEST_F(GroupedSeriesTest, NothingIsCountedAcrossAnEpochAFallAGapOrAClockThatWasSetBack) {
   auto& history = open();
   ASSERT_TRUE(history.append(wal(0, 100)));
-  ASSERT_TRUE(history.append(wal(10, 200)));
-  ASSERT_TRUE(history.append(wal(20, 900, 2)));
-  ASSERT_TRUE(history.append(wal(30, 910, 2)));
-  ASSERT_TRUE(history.append(wal(40, 5, 2)));
-  ASSERT_TRUE(history.append(wal(50, 15, 2)));
-  const auto found = grouped_series(history, of("wal", "records", 60, 60)).value();
-  std::vector<double> rates;
-  for (const auto& [at, value] : found.groups.at(0).points) {
-    if (value) rates.push_back(*value);
-  }
-  EXPECT_EQ(rates, (std::vector<double>{10, 1, 1}));
+  EXPECT_TRUE(grouped_series(history, of("wal", "records", 110, 110))->groups.empty())
+      << "one sample is not enough";
+  ASSERT_TRUE(history.append(wal(10, 200)));     // 10 a second
+  ASSERT_TRUE(history.append(wal(20, 900, 2)));  // another epoch, though it rose
+  ASSERT_TRUE(history.append(wal(30, 910, 2)));  // 1
+  ASSERT_TRUE(history.append(wal(40, 5, 2)));    // fell
+  ASSERT_TRUE(history.append(wal(50, 25, 2)));   // 2
+  auto missing = wal(60, 0, 2);
+  missing.rows.clear();
+  ASSERT_TRUE(history.append(missing));
+  ASSERT_TRUE(history.append(wal(70, 1300, 2)));   // the row was away
+  ASSERT_TRUE(history.append(wal(65, 1400, 2)));   // the clock was set back
+  ASSERT_TRUE(history.append(wal(100, 1505, 2)));  // 3
+  EXPECT_EQ(values_of(grouped_series(history, of("wal", "records", 110, 110)).value()),
+            (std::vector<double>{10, 1, 2, 3}));
 }
 
 TEST_F(GroupedSeriesTest, WhatWasMissedIsAGap) {

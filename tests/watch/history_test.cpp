@@ -9,7 +9,6 @@
 
 #include "watch/history_json.h"
 #include "watch/history_run.h"
-#include "watch/series.h"
 
 namespace lyceum::watch {
 namespace {
@@ -218,129 +217,6 @@ TEST_F(HistoryTest, TheFileStaysBelowItsLimitAndTheOldestGoFirst) {
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(lower.append(noise(time += 10, random, 1)));
   close();
   EXPECT_LE(size_on_disk(path()), kLower);
-}
-
-// ---- Series
-// ---------------------------------------------------------------------------------------
-
-Sample server(double second, Value started) {
-  return {.source = {"server", "one", ""},
-          .at = at_second(second),
-          .epoch = 1,
-          .rows = {row_of("server", {{"started_at", std::move(started)}})}};
-}
-
-std::vector<double> averages(const Series& series) {
-  std::vector<double> out;
-  for (const auto& point : series.points) out.push_back(point.average);
-  return out;
-}
-
-TEST_F(HistoryTest, ACountersSeriesIsItsRateAndStartsAnewWhereCountingDid) {
-  auto& history = open();
-  const SeriesQuery query{.source = {"wal", "one", ""}, .column = "records"};
-  EXPECT_THAT(series(history, query)->points, IsEmpty()) << "no samples";
-  ASSERT_TRUE(history.append(wal(0, 100)));
-  EXPECT_THAT(series(history, query)->points, IsEmpty()) << "one sample is not enough";
-  EXPECT_EQ(series(history, query)->samples, 1U);
-  ASSERT_TRUE(history.append(wal(10, 150)));      // 5 a second
-  ASSERT_TRUE(history.append(wal(30, 150)));      // 0
-  ASSERT_TRUE(history.append(wal(40, 20)));       // fell
-  ASSERT_TRUE(history.append(wal(50, 40)));       // 2
-  ASSERT_TRUE(history.append(wal(60, 1000, 2)));  // another epoch, though it rose
-  ASSERT_TRUE(history.append(wal(70, 1010, 2)));  // 1
-  auto missing = wal(80, 0, 2);
-  missing.rows.clear();
-  ASSERT_TRUE(history.append(missing));
-  ASSERT_TRUE(history.append(wal(90, 1300, 2)));  // the row was away
-  ASSERT_TRUE(history.append(wal(85, 1400, 2)));  // the clock was set back
-  ASSERT_TRUE(history.append(wal(95, 1430, 2)));  // 3
-  const auto found = series(history, query);
-  ASSERT_TRUE(found);
-  EXPECT_EQ(found->kind, Kind::counter);
-  EXPECT_THAT(averages(*found), ElementsAre(5, 0, 2, 1, 3));
-  EXPECT_EQ(found->points[0].at, at_second(10));
-}
-
-TEST_F(HistoryTest, WholeNumbersBeyondWhatADoubleHoldsHaveExactRates) {
-  auto& history = open();
-  constexpr std::int64_t kLarge = (1LL << 60) + 1;
-  ASSERT_TRUE(history.append(wal(0, kLarge / 100)));
-  auto first = wal(10, 0), second = wal(20, 0);
-  const auto column = static_cast<std::size_t>(find_collector("wal")->position("records"));
-  first.rows[0][column] = kLarge;
-  second.rows[0][column] = kLarge + 10;
-  ASSERT_TRUE(history.append(first));
-  ASSERT_TRUE(history.append(second));
-  const auto found = series(history, {.source = {"wal", "one", ""}, .column = "records"});
-  EXPECT_EQ(averages(*found).back(), 1.0);
-}
-
-TEST_F(HistoryTest, AGaugesSeriesIsItsValuesAndManyBecomeFew) {
-  auto& history = open();
-  std::vector<double> given;
-  for (int i = 0; i < 1000; ++i) {
-    given.push_back(std::sin(i) * 100);
-    ASSERT_TRUE(history.append(server(i * 10, given.back())));
-  }
-  ASSERT_TRUE(history.append(server(10'000, Value{})));
-  SeriesQuery query{.source = {"server", "one", ""}, .column = "started_at", .most_points = 5000};
-  EXPECT_EQ(averages(*series(history, query)), given);
-  query.most_points = 50;
-  const auto few = series(history, query);
-  ASSERT_THAT(few->points, SizeIs(50));
-  EXPECT_EQ(few->samples, 1000U);
-  double least = 1e9, most = -1e9, sum = 0;
-  for (const auto& point : few->points) {
-    EXPECT_LE(point.least, point.average);
-    EXPECT_LE(point.average, point.most);
-    least = std::min(least, point.least);
-    most = std::max(most, point.most);
-    sum += point.average;
-  }
-  EXPECT_EQ(least, *std::min_element(given.begin(), given.end()));
-  EXPECT_EQ(most, *std::max_element(given.begin(), given.end()));
-  EXPECT_NEAR(sum / 50, std::accumulate(given.begin(), given.end(), 0.0) / 1000, 0.5);
-  EXPECT_TRUE(std::is_sorted(few->points.begin(), few->points.end(),
-                             [](const Point& a, const Point& b) { return a.at < b.at; }));
-}
-
-TEST_F(HistoryTest, TheAverageOfRatesIsWhatWasCountedOverTheTimeItTook) {
-  auto& history = open();
-  ASSERT_TRUE(history.append(wal(0, 0)));
-  ASSERT_TRUE(history.append(wal(1, 100)));    // 100 a second, for one second
-  ASSERT_TRUE(history.append(wal(100, 100)));  // 0 for 99
-  const auto one =
-      series(history, {.source = {"wal", "one", ""}, .column = "records", .most_points = 1});
-  ASSERT_THAT(one->points, SizeIs(1));
-  EXPECT_DOUBLE_EQ(one->points[0].average, 1.0);
-  EXPECT_EQ(one->points[0].least, 0);
-  EXPECT_EQ(one->points[0].most, 100);
-}
-
-TEST_F(HistoryTest, ASeriesIsOfOneRowAndOfNumbers) {
-  auto& history = open();
-  for (int i = 0; i < 3; ++i) {
-    Sample sample{.source = {"tables", "one", "app"}, .at = at_second(i * 10), .epoch = 1};
-    for (std::int64_t k = 1; k < 4; ++k) {
-      sample.rows.push_back(row_of("tables", {{"schemaname", std::string("public")},
-                                              {"relname", "t" + std::to_string(k)},
-                                              {"inserts", i * k * 10}}));
-    }
-    ASSERT_TRUE(history.append(sample));
-    sample.source.database = "other";
-    ASSERT_TRUE(history.append(sample));
-  }
-  SeriesQuery query{.source = {"tables", "one", "app"},
-                    .keys = {{"schemaname", std::string("public")}, {"relname", std::string("t3")}},
-                    .column = "inserts"};
-  EXPECT_THAT(averages(*series(history, query)), ElementsAre(3, 3));
-  query.keys[1].second = std::string("t9");
-  EXPECT_THAT(series(history, query)->points, IsEmpty());
-  query.column = "relname";
-  EXPECT_EQ(series(history, query).error().code, ErrorCode::kBadInput);
-  query.column = "no_such";
-  EXPECT_EQ(series(history, query).error().code, ErrorCode::kBadInput);
 }
 
 // ---- JSON
