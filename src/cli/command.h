@@ -60,6 +60,7 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command keys_revoke();
 [[nodiscard]] Command health();
 [[nodiscard]] Command doctor();
+[[nodiscard]] Command top();
 [[nodiscard]] Command replicas();
 [[nodiscard]] Command history();
 [[nodiscard]] Command alerts_rules();

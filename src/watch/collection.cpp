@@ -1,5 +1,6 @@
 #include "watch/collection.h"
 
+#include <fmt/format.h>
 #include <map>
 #include <string>
 
@@ -32,9 +33,9 @@ std::vector<Sample> samples_of(std::span<const pg::Target> nodes,
     if (!reading.error && !reading.gap) continue;
     RowOf row(collector_columns);
     row.set("collector", source.collector);
-    set_standing(row, reading.error ? reading.error->to_string() : std::string(),
-                 reading.gap ? reading.gap->why : std::string(),
-                 reading.gap ? reading.gap->mend : std::string());
+    const auto where = source.database.empty() ? "" : fmt::format("in {}: ", source.database);
+    set_standing(row, reading.error ? where + reading.error->to_string() : "",
+                 reading.gap ? where + reading.gap->why : "", reading.gap ? reading.gap->mend : "");
     auto& sample = collectors[source.node];
     sample.source = {.collector = "collectors", .node = source.node};
     sample.at = now;

@@ -50,6 +50,8 @@ constexpr std::array kByServer = {
     Since{"indexes", 13, &ask::indexes},
     Since{"indexes", 16, &ask::indexes_16},  // when an index was used last
     Since{"sequences", 13, &ask::sequences},
+    Since{"overview", 13, &ask::overview},
+    Since{"activity", 13, &ask::activity},
 };
 
 constexpr std::array kByExtension = {
@@ -156,7 +158,7 @@ std::string in_schema(std::string_view text, std::string_view schema) {
 Hides hidden_of(std::string_view collector) {
   for (const std::string_view one :
        {"connections", "sessions", "blocking", "transactions", "replication", "replica",
-        "vacuum_progress", "index_progress", "statements"}) {
+        "vacuum_progress", "index_progress", "statements", "overview", "activity"}) {
     if (one == collector) return Hides::statistics;
   }
   return collector == "settings" ? Hides::settings : Hides::nothing;
