@@ -337,6 +337,7 @@ const std::vector<Collector>& all() {
        .pace = Pace::fast,
        .columns = {{"name", key,
                     "statement, with which its text in pg_stat_statements begins; * is all"},
+                   {"queryid", text, "under which the servers count most of its calls"},
                    {"calls", counter, "calls"},
                    {"errors", counter, "calls that failed"},
                    {"rows", counter, "rows returned or affected"},

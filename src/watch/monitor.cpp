@@ -346,6 +346,9 @@ awaitable<void> Monitor::watch_own() {
     std::vector<Sample> samples;
     if (options_.own) samples = co_await options_.own();
     if (stopping_) break;
+    for (auto& sample : samples) {
+      if (sample.source.collector == "client_statements") names().put_into(sample);
+    }
     for (auto& sample : costs()) samples.push_back(std::move(sample));
     for (auto& sample : samples) {
       sample.epoch = own_epoch_;
@@ -356,6 +359,26 @@ awaitable<void> Monitor::watch_own() {
     own_timer_.expires_after(options_.settings.fast_interval);
     co_await own_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
+}
+
+// What the statements of the servers are called, as they were read last.
+StatementNames Monitor::names() const {
+  const auto& collector = *find_collector("statements");
+  const auto column = [&](std::string_view name) {
+    return static_cast<std::size_t>(collector.position(name));
+  };
+  const auto queryid = column("queryid"), query = column("query"), calls = column("calls");
+  StatementNames out;
+  history_.present([&](const Source& source, Timestamp, std::int64_t, const Picture& picture) {
+    if (source.collector != collector.name) return;
+    for (const auto& row : picture.rows) {
+      const auto* text = std::get_if<std::string>(&row[query]);
+      const auto* id = std::get_if<std::string>(&row[queryid]);
+      const auto* count = std::get_if<std::int64_t>(&row[calls]);
+      if (text != nullptr && id != nullptr && count != nullptr) out.add(*text, *id, *count);
+    }
+  });
+  return out;
 }
 
 // What the collectors cost, as the collector "collectors": a sample for each node, and one of what

@@ -21,6 +21,7 @@
 #include "watch/history.h"
 #include "watch/outbox.h"
 #include "watch/plan.h"
+#include "watch/statement_names.h"
 
 namespace lyceum::watch {
 
@@ -103,6 +104,7 @@ class Monitor {
   boost::asio::awaitable<void> watch_alerts();
   [[nodiscard]] Moment now() const { return {clock_.now(), clock_.wall_now()}; }
   [[nodiscard]] std::vector<Sample> costs() const;
+  [[nodiscard]] StatementNames names() const;
 
   MonitorOptions options_;
   Log& log_;

@@ -112,6 +112,28 @@ TEST(Monitor, KnowsItsOwnNodesPoolsAndStatements) {
       30s));
 }
 
+// What callers measure stands beside what the server counts, by the server's own word.
+TEST(Monitor, JoinsAStatementToItsQueryid) {
+  const auto tenant = watched().database.value("select id from tenants limit 1");
+  (*watched().served)({.target = "/v1/stories", .token = staff(tenant)});
+  std::string joined;
+  EXPECT_TRUE(eventually(
+      [&] {
+        for (const auto& row : rows_of("client_statements")) {
+          const auto& queryid = row.at("queryid");
+          if (row.at("name").as_string() != "learning.stories_page" || !queryid.is_string())
+            continue;
+          joined = std::string(queryid.as_string());
+        }
+        return !joined.empty();
+      },
+      30s));
+  EXPECT_EQ(
+      watched().database.value(
+          "select distinct left(query, 28) from pg_stat_statements where queryid = " + joined),
+      "/* learning.stories_page */ ");
+}
+
 TEST(Monitor, TellsASeriesByTheColumnsThatAreAskedFor) {
   (void)rows_of("connections");
   EXPECT_TRUE(eventually(

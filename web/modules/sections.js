@@ -127,6 +127,7 @@ export const statements = viewSection({
           column('p50_ms', 'p50', 'ms'),
           column('p95_ms', 'p95', 'ms'),
           column('p99_ms', 'p99', 'ms'),
+          column('queryid', 'Query id', undefined, { title: 'under which the servers count it' }),
         ],
         mark: ({ row }) => (Number(row.errors) > 0 ? 'warning' : ''),
       }),

@@ -17,6 +17,7 @@ export function statementDetail(app, { row, node, database }) {
     rows: chart({ id: 'statement-rows', title: 'Rows', sync: 'statement' }),
   }
   const plan = el('div', { class: 'plan', 'data-state': 'waiting' }, el('p', { class: 'empty' }, 'Reading the plan…'))
+  const callers = el('p', { class: 'callers', 'data-state': 'waiting' })
   const range = app.place().range
   const element = el(
     'div',
@@ -36,6 +37,7 @@ export function statementDetail(app, { row, node, database }) {
       ['WAL', bytes(row.wal_bytes)],
       ['Planning', Number(row.plans ?? 0) > 0 ? milliseconds(row.total_plan_time) : ''],
     ]),
+    callers,
     el('div', { class: 'charts' }, ...Object.values(charts).map((one) => one.element)),
     el('h4', {}, 'Plan'),
     plan,
@@ -63,6 +65,16 @@ export function statementDetail(app, { row, node, database }) {
     )
   }
 
+  // What those measure who call it through this service.
+  const measured = async () => {
+    const samples = await app.api.latest('client_statements')
+    const own = samples.flatMap(({ rows }) => rows).find(({ queryid }) => queryid === String(row.queryid))
+    callers.dataset.state = own ? 'shown' : 'none'
+    callers.textContent = own
+      ? `Called by this service as ${own.name}: p50 ${milliseconds(own.p50_ms)}, p95 ${milliseconds(own.p95_ms)}, p99 ${milliseconds(own.p99_ms)}, waiting included.`
+      : ''
+  }
+
   const planned = async () => {
     const { plan: text, why_not: why } = await app.api.plan({ queryid: String(row.queryid), database, node })
     plan.dataset.state = text === null ? 'none' : 'shown'
@@ -74,6 +86,7 @@ export function statementDetail(app, { row, node, database }) {
   // Once it stands in the document, so that the charts know their width.
   queueMicrotask(() => {
     history().catch((error) => Object.values(charts).forEach((one) => one.say(error.message)))
+    measured().catch(() => (callers.dataset.state = 'none'))
     planned().catch((error) => {
       plan.dataset.state = 'none'
       plan.replaceChildren(el('p', { class: 'empty' }, `No plan: ${error.message}`))

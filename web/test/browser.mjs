@@ -258,6 +258,8 @@ test('an address that is shared opens the same statement, with its plan', needsS
   await visit(`#statements?filter=stories&open=${encodeURIComponent(key)}`, {}, async (page) => {
     await page.waitForSelector('.plan[data-state="shown"]')
     assert.match(await text(page, '.plan pre'), /Nested Loop Left Join/)
+    await page.waitForSelector('.callers[data-state="shown"]')
+    assert.match(await text(page, '.callers'), /learning\.stories_page: p50 .*p95 .*p99/)
     assert.equal(await page.$eval('#filter', (field) => field.value), 'stories')
     const states = await page.$$eval('.statement [data-chart]', (all) => all.map((chart) => chart.dataset.state))
     assert.deepEqual(states, ['drawn', 'drawn', 'drawn'])

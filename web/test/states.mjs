@@ -35,6 +35,7 @@ const client = (name, meaning, columns) => ({
 const own = [
   client('client_statements', 'statements of this service', [
     ['name', 'key', 'statement; * is all of them together'],
+    ['queryid', 'text', 'under which the servers count most of its calls'],
     ['calls', 'counter', 'calls'], ['errors', 'counter', 'of these failed'],
     ['p50_ms', 'gauge', 'median'], ['p95_ms', 'gauge', '95th percentile'], ['p99_ms', 'gauge', '99th percentile'],
   ]),
@@ -169,7 +170,7 @@ function school(now) {
   put('sequences', 'db1:5432', 'learning', [])
   put('client_statements', '', '', [
     { name: '*', calls: 71_002_334, errors: 812, p50_ms: 0.61, p95_ms: 2.9, p99_ms: 11.4 },
-    { name: 'learning.stories_page', calls: 9_120_334, errors: 3, p50_ms: 1.2, p95_ms: 3.8, p99_ms: 14.1 },
+    { name: 'learning.stories_page', queryid: '-6143820015912345678', calls: 9_120_334, errors: 3, p50_ms: 1.2, p95_ms: 3.8, p99_ms: 14.1 },
     { name: 'learning.save_progress', calls: 4_800_120, errors: 40, p50_ms: 0.5, p95_ms: 1.9, p99_ms: 6.2 },
   ], [{ calls: 1480, errors: 0.02 }, { calls: 120, errors: 0 }, { calls: 61, errors: 0 }])
   put('pools', '', '', nodes.map((name) => ({ name, open: 20, idle: 14, leased: 2, lanes: 4, waiting: 0, timeouts: 0, failures: 1 })))
