@@ -66,6 +66,9 @@ inline constexpr int kNeedsAttention = 3;  // done, and something is to be looke
 [[nodiscard]] Command alerts_rules();
 [[nodiscard]] Command alerts_test();
 [[nodiscard]] Command alerts_replay();
+[[nodiscard]] Command alerts_silence();
+[[nodiscard]] Command alerts_silences();
+[[nodiscard]] Command alerts_unsilence();
 [[nodiscard]] Command config_check();
 [[nodiscard]] Command config_show();
 [[nodiscard]] Command bench();

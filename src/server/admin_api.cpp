@@ -2,12 +2,14 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <charconv>
 #include <fmt/format.h>
 #include <map>
 #include <set>
 
 #include "server/problem.h"
 #include "server/query.h"
+#include "server/strict_json.h"
 #include "watch/collector.h"
 #include "watch/grouped_series.h"
 #include "watch/history_json.h"
@@ -279,10 +281,62 @@ std::string series_json(const watch::GroupedSeries& series) {
       json::object{{"unit", series.rates ? "per second" : ""}, {"series", std::move(groups)}});
 }
 
+json::object silence_json(const watch::Silence& silence) {
+  json::array matchers;
+  for (const auto& one : silence.matchers) {
+    matchers.push_back(
+        json::string(watch::valid_utf8(one.label + (one.negated ? "!=" : "=") + one.pattern)));
+  }
+  return {{"id", silence.id},
+          {"matchers", std::move(matchers)},
+          {"until", watch::milliseconds(silence.until)},
+          {"author", watch::valid_utf8(silence.author)},
+          {"comment", watch::valid_utf8(silence.comment)}};
+}
+
+// {"matchers": ["node=h1*"], "minutes": 120, "author": "…", "comment": "…"}
+Result<watch::Silence> silence_of(std::string_view body, Timestamp now) {
+  constexpr std::int64_t kMostMinutes = 60 * 24 * 366;
+  const auto read = parse_strict_object(body, 3);
+  if (read.has_error()) return read.error();
+  watch::Silence out;
+  std::int64_t minutes = 0;
+  for (const auto& [key, value] : *read) {
+    if (key == "matchers" && value.is_array()) {
+      for (const auto& one : value.get_array()) {
+        if (!one.is_string()) return bad_input("a matcher is a text, as \"node=h1*\"");
+        auto matcher = watch::Matcher::parse(one.get_string());
+        if (matcher.has_error()) return matcher.error();
+        out.matchers.push_back(std::move(*matcher));
+      }
+    } else if (key == "minutes" && value.is_int64()) {
+      minutes = value.get_int64();
+    } else if (key == "author" && value.is_string()) {
+      out.author = std::string(value.get_string());
+    } else if (key == "comment" && value.is_string()) {
+      out.comment = std::string(value.get_string());
+    } else {
+      return bad_input(
+          fmt::format("'{}' is not expected, or of another type", std::string_view(key)));
+    }
+  }
+  if (out.matchers.empty())
+    return bad_input("'matchers' is missing: what would be silenced is all");
+  if (minutes < 1 || minutes > kMostMinutes) {
+    return bad_input(fmt::format("'minutes' has to be 1 to {}", kMostMinutes));
+  }
+  if (out.comment.empty()) return bad_input("'comment' is missing: somebody will ask why");
+  out.until = now + std::chrono::minutes(minutes);
+  return out;
+}
+
 }  // namespace
 
 awaitable<Response> AdminApi::serve(const Request& request) {
   const auto what = request.path.substr(std::min(kPrefix.size(), request.path.size()));
+  if (request.method != Method::get && request.method != Method::head) {
+    co_return co_await change_silences(request);
+  }
   Result<std::string> answer = std::string();
   if (what == "collectors") {
     answer = collectors_json();
@@ -296,6 +350,8 @@ awaitable<Response> AdminApi::serve(const Request& request) {
     answer = co_await verdicts();
   } else if (what == "alerts") {
     answer = co_await alerts();
+  } else if (what == "silences") {
+    answer = co_await silences();
   } else if (what == "history") {
     answer = co_await history(request.query);
   } else {
@@ -431,6 +487,58 @@ awaitable<Result<std::string>> AdminApi::alerts() {
                    {"stale", alert.stale}});
   }
   co_return json::serialize(json::object{{"alerts", std::move(all)}});
+}
+
+awaitable<Result<std::string>> AdminApi::silences() {
+  auto all = co_await monitor_.ask(
+      [](watch::Monitor::Inside& inside) { return inside.alerts.silences(); });
+  json::array out;
+  for (const auto& one : all) out.push_back(silence_json(one));
+  co_return json::serialize(json::object{{"silences", std::move(out)}});
+}
+
+// A page of another site can have a browser send a request here, but not one that says it is JSON
+// or that deletes: for those the browser asks first, and is not answered.
+awaitable<Response> AdminApi::change_silences(const Request& request) {
+  constexpr std::string_view kSilences = "/v1/admin/silences";
+  const auto refuse = [&](int status, std::string_view code, std::string detail) {
+    return to_response({.status = status, .code = code, .detail = std::move(detail)},
+                       request.request_id);
+  };
+  const auto not_found = [&] {
+    return refuse(404, "not_found", "there is no such silence; GET /v1/admin/silences lists them");
+  };
+  if (request.method == Method::post && request.path == kSilences) {
+    if (request.content_type != "application/json") {
+      co_return refuse(415, "unsupported_media_type", "Content-Type has to be application/json");
+    }
+    auto silence = silence_of(request.body, clock_.wall_now());
+    if (silence.has_error()) co_return to_response(problem_of(silence.error()), request.request_id);
+    const auto id = co_await monitor_.silence(*silence);
+    if (id.has_error()) co_return to_response(problem_of(id.error()), request.request_id);
+    silence->id = *id;
+    co_return Response{.status = 201,
+                       .body = json::serialize(silence_json(*silence)),
+                       .headers = {{"Cache-Control", "no-store"}}};
+  }
+  if (request.method == Method::delete_ && request.path.starts_with(kSilences)) {
+    auto number = request.path.substr(kSilences.size());
+    std::uint64_t id = 0;
+    if (!number.starts_with('/')) co_return not_found();
+    number.remove_prefix(1);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), id);
+    if (error != std::errc() || end != number.data() + number.size()) co_return not_found();
+    const auto ended = co_await monitor_.end_silence(id);
+    if (ended.has_error()) co_return to_response(problem_of(ended.error()), request.request_id);
+    if (!*ended) co_return not_found();
+    co_return Response{.body = json::serialize(json::object{{"ended", id}}),
+                       .headers = {{"Cache-Control", "no-store"}}};
+  }
+  auto refused = refuse(405, "method_not_allowed",
+                        "POST to /v1/admin/silences, DELETE of /v1/admin/silences/ID, else GET");
+  refused.headers.emplace_back("Allow",
+                               request.path == kSilences ? "GET, HEAD, POST" : "GET, HEAD");
+  co_return refused;
 }
 
 awaitable<Result<std::string>> AdminApi::history(std::string_view text) {

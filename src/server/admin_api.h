@@ -14,7 +14,7 @@ class AdminApi {
   // Both outlive it.
   AdminApi(watch::Monitor& monitor, const Clock& clock) : monitor_(monitor), clock_(clock) {}
 
-  // The request lives until it is answered. Paths that are not here give 404.
+  // The request lives until it is answered. Paths that are not here give 404, methods 405.
   [[nodiscard]] boost::asio::awaitable<Response> serve(const Request& request);
 
  private:
@@ -23,6 +23,8 @@ class AdminApi {
   boost::asio::awaitable<Result<std::string>> plan(std::string_view query);
   boost::asio::awaitable<Result<std::string>> verdicts();
   boost::asio::awaitable<Result<std::string>> alerts();
+  boost::asio::awaitable<Result<std::string>> silences();
+  boost::asio::awaitable<Response> change_silences(const Request& request);
   boost::asio::awaitable<Result<std::string>> history(std::string_view query);
 
   watch::Monitor& monitor_;

@@ -28,7 +28,7 @@ namespace {
 constexpr auto kCheckLimit = std::chrono::seconds(5);  // of the database, at start
 // The admin API's own requests are few and small.
 constexpr HttpLimits kAdminLimits{.connections = 256};
-constexpr std::size_t kAdminBody = 0;
+constexpr std::size_t kAdminBody = 16 * 1024;  // of a silence; nothing else has one
 
 Rate rate_of(const ServerSettings& settings) {
   return {.per_second = static_cast<double>(settings.tenant_rate),
@@ -91,8 +91,10 @@ Result<void> Service::listen() {
   if (acceptor.has_error()) return acceptor.error();
   admin_ = std::make_unique<Listener>(
       std::move(*acceptor), kAdminLimits,
-      Responder{.serve = [this](const Request& request) { return serve_admin(request); },
-                .most_body = [](Method, std::string_view) { return kAdminBody; }},
+      Responder{
+          .serve = [this](const Request& request) { return serve_admin(request); },
+          .most_body = [](Method method,
+                          std::string_view) { return method == Method::post ? kAdminBody : 0; }},
       log_);
   return {};
 }
@@ -306,9 +308,9 @@ awaitable<std::string> Service::metrics(bool openmetrics) {
 }
 
 awaitable<Response> Service::serve_admin(const Request& request) {
-  if (request.method != Method::get && request.method != Method::head) {
-    co_return plain(405, "GET only\n");
-  }
+  const bool reads = request.method == Method::get || request.method == Method::head;
+  const bool changes = admin_api_ && request.path.starts_with("/v1/admin/silences");
+  if (!reads && !changes) co_return plain(405, "GET only\n");
   if (request.path == "/live") co_return plain(200, "live\n");
   if (request.path == "/ready") {
     if (draining_) co_return plain(503, "draining\n");

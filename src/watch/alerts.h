@@ -140,6 +140,8 @@ class AlertBook {
 
   std::uint64_t add_silence(Silence silence);
   bool end_silence(std::uint64_t id);
+  // One that was ended, with the number that it had.
+  void put_back(Silence silence) { silences_.push_back(std::move(silence)); }
   [[nodiscard]] const std::vector<Silence>& silences() const { return silences_; }
 
   // Drops the alerts of rules that are no more; their firing was told, so their end is, too.

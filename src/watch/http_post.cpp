@@ -107,7 +107,7 @@ Error failed(const Address& address, std::string_view doing, const boost::system
 }
 
 http::request<http::string_body> request_of(const Address& address, HttpPost& post) {
-  http::request<http::string_body> out(http::verb::post, address.target, 11);
+  http::request<http::string_body> out(http::string_to_verb(post.method), address.target, 11);
   const bool usual = address.port == (address.tls ? "443" : "80");
   const bool bracketed = address.host.find(':') != std::string::npos;
   const auto host = bracketed ? '[' + address.host + ']' : address.host;
@@ -137,7 +137,8 @@ awaitable<Result<HttpAnswer>> exchange(Stream& stream, const Address& address,
     co_return failed(address, "waiting for its answer", error, false);
   }
   co_return HttpAnswer{.status = static_cast<int>(parser.get().result_int()),
-                       .retry_after = retry_after(parser.get())};
+                       .retry_after = retry_after(parser.get()),
+                       .body = error ? std::string() : std::move(parser.get().body())};
 }
 
 }  // namespace

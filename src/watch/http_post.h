@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct HttpPost {
   Secret url;  // http://host:port/path?query
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  std::string_view method = "POST";             // or GET or DELETE, of static storage
   Duration timeout = std::chrono::seconds(10);  // for all of it
   std::string ca_file = {};                     // PEM; empty: the system's
 };
@@ -25,6 +27,7 @@ struct HttpPost {
 struct HttpAnswer {
   int status = 0;
   std::optional<Duration> retry_after;  // where it gave one in seconds
+  std::string body;                     // where it is short
 };
 
 // "https://host:443" of a URL: what may be shown of it. Empty where it is none.

@@ -285,17 +285,44 @@ void Monitor::tell() {
     changed_ = true;
     untold_.push_back(std::move(notice));
   }
-  if (!std::exchange(changed_, false)) return;
-  const auto stored = delivery_.send(untold_, book_.save(now()));
-  if (stored.has_value()) {
-    untold_.clear();
-    complained_of_outbox_ = false;
-    return;
-  }
-  changed_ = true;  // once more at the next turn
-  if (!std::exchange(complained_of_outbox_, true)) {
+  if (!changed_) return;
+  const auto stored = store_alerts();
+  if (stored.has_error() && !std::exchange(complained_of_outbox_, true)) {
     log_.error("alerts cannot be stored", stored.error());
   }
+}
+
+// Where it fails it is tried once more at the next turn.
+Result<void> Monitor::store_alerts() {
+  auto stored = delivery_.send(untold_, book_.save(now()));
+  changed_ = stored.has_error();
+  if (stored.has_error()) return stored.error();
+  untold_.clear();
+  complained_of_outbox_ = false;
+  return {};
+}
+
+awaitable<Result<std::uint64_t>> Monitor::silence(Silence silence) {
+  co_return co_await ask([&](Inside&) -> Result<std::uint64_t> {
+    const auto id = book_.add_silence(silence);
+    const auto stored = store_alerts();
+    if (stored.has_value()) return id;
+    (void)book_.end_silence(id);
+    return stored.error();
+  });
+}
+
+awaitable<Result<bool>> Monitor::end_silence(std::uint64_t id) {
+  co_return co_await ask([&](Inside&) -> Result<bool> {
+    const auto before = book_.silences();
+    if (!book_.end_silence(id)) return false;
+    const auto stored = store_alerts();
+    if (stored.has_value()) return true;
+    for (const auto& one : before) {
+      if (one.id == id) book_.put_back(one);
+    }
+    return stored.error();
+  });
 }
 
 // Nothing is to be done: durations are steady. But times that people read are not what they were.

@@ -59,6 +59,12 @@ class Monitor {
   [[nodiscard]] boost::asio::awaitable<Plan> plan(std::string queryid, std::string database,
                                                   std::string node);
 
+  // Adds a silence, and gives its number; ends one, and says whether there was one. Either is on
+  // disk when it is answered, and a restart keeps it. From any executor, as ask().
+  // Error (kIo): it could not be stored, and nothing is changed.
+  [[nodiscard]] boost::asio::awaitable<Result<std::uint64_t>> silence(Silence silence);
+  [[nodiscard]] boost::asio::awaitable<Result<bool>> end_silence(std::uint64_t id);
+
   // What those who ask may touch, on the monitor's thread.
   struct Inside {
     History& history;
@@ -97,6 +103,7 @@ class Monitor {
   void keep(const Sample& sample);
   void judge(const Sample& sample);
   void tell();
+  [[nodiscard]] Result<void> store_alerts();
   void watch_clock();
   boost::asio::awaitable<void> begin();
   boost::asio::awaitable<void> remember();

@@ -27,7 +27,8 @@ dpkg-deb --fsys-tarfile "$package" | tar -tv --numeric-owner |
   for file in etc/default/lyceum etc/lyceum/lyceum.toml; do echo "-rw-r----- 0/0 ./$file"; done
   echo "-rwxr-xr-x 0/0 ./usr/bin/lyceum"
   documents=$(cd "$source" && printf 'usr/share/doc/lyceum/%s\n' README.md api/openapi.json \
-    changelog.gz copyright docs/*.md sql/README.md)
+    changelog.gz copyright docs/*.md sql/README.md \
+    examples/{lyceum.json,lyceum.rules.yml,prometheus.yml})
   for file in lib/systemd/system/lyceum.service \
     usr/share/bash-completion/completions/lyceum $documents \
     usr/share/lyceum/data/{NOTICE.md,stories.jsonl} usr/share/man/man1/lyceum.1.gz; do

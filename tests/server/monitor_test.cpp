@@ -5,6 +5,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 
+#include "cli/program.h"
 #include "learning/school.h"
 #include "server/api_harness.h"
 #include "support/process.h"
@@ -261,6 +262,112 @@ TEST(Monitor, ItsSamplesAreMetricsToo) {
   const auto checked =
       lyceum::testing::run_process({"promtool", "check", "metrics"}, {.input = text.body});
   EXPECT_EQ(checked.exit_status, 0) << checked.out << checked.err;
+}
+
+// ── silences ────────────────────────────────────────────────────────────────────────────────────
+
+// A service of its own, which may be killed.
+class Silences : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    database.change("create extension if not exists pg_stat_statements");
+    database.change(fmt::format("grant pg_monitor to {}", database.role()));
+    std::ofstream(room.path() / "rules.toml")
+        << "[[rule]]\nname = \"autovacuum_off_for_table\"\nfor = \"0s\"\n";
+    served.emplace(database, std::vector<std::string>{
+                                 "LYCEUM_WATCH_ENABLED=true", "LYCEUM_WATCH_FAST_INTERVAL=1s",
+                                 "LYCEUM_WATCH_SLOW_INTERVAL=1s",
+                                 "LYCEUM_WATCH_RULES_FILE=" + (room.path() / "rules.toml").string(),
+                                 "LYCEUM_WATCH_HISTORY_FILE=" + (room.path() / "h.db").string()});
+  }
+  HttpReply exchange(ApiRequest request) {
+    const auto reply = HttpClient(served->program().admin_port()).exchange(std::move(request));
+    EXPECT_TRUE(reply.has_value());
+    return reply.value_or(HttpReply{});
+  }
+  HttpReply post(const std::string& body, const std::string& type = "application/json") {
+    return exchange({.method = "POST",
+                     .target = "/v1/admin/silences",
+                     .body = body,
+                     .headers = {{"Content-Type", type}}});
+  }
+  lyceum::testing::ProcessResult lyceum(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--url", served->program().admin()});
+    return cli_test::run_lyceum(std::move(arguments), {});
+  }
+
+  AppDatabase database;
+  lyceum::testing::TemporaryDirectory room;
+  std::optional<Served> served;
+};
+
+TEST_F(Silences, HoldBackAnAlertAndSurviveAKill) {
+  const auto made = lyceum({"alerts", "silence", "--match", "alertname=autovacuum_off*", "--match",
+                            "relname=quiet", "--for", "3h", "--comment", "loads every night",
+                            "--author", "op", "--json"});
+  ASSERT_EQ(made.exit_status, 0) << made.err;
+  const auto id = cli_test::json_of(made).at("id").as_int64();
+  served->program().kill_9();
+  served->program().start();
+  const auto listed = cli_test::json_of(lyceum({"alerts", "silences", "--json"}));
+  ASSERT_EQ(listed.at("silences").as_array().size(), 1U);
+  const auto& silence = listed.at("silences").at(0);
+  EXPECT_EQ(silence.at("id").as_int64(), id);
+  EXPECT_EQ(silence.at("comment").as_string(), "loads every night");
+  EXPECT_EQ(silence.at("author").as_string(), "op");
+  EXPECT_EQ(silence.at("matchers").as_array().size(), 2U);
+
+  database.change("create table quiet (n int) with (autovacuum_enabled = false)");
+  database.change("create table loud (n int) with (autovacuum_enabled = false)");
+  // By table, whether it is silenced.
+  std::map<std::string, bool> silenced;
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto alerts = json_of(exchange({.target = "/v1/admin/alerts"}));
+        for (const auto& alert : alerts.at("alerts").as_array()) {
+          if (alert.at("rule").as_string() != "autovacuum_off_for_table") continue;
+          silenced[std::string(alert.at("labels").at("relname").as_string())] =
+              alert.at("silenced").as_bool();
+        }
+        return silenced.size() == 2;
+      },
+      30s));
+  EXPECT_EQ(silenced, (std::map<std::string, bool>{{"quiet", true}, {"loud", false}}));
+
+  const auto number = std::to_string(id);
+  EXPECT_EQ(lyceum({"alerts", "unsilence", number}).exit_status, 0);
+  const auto again = lyceum({"alerts", "unsilence", number});
+  EXPECT_EQ(again.exit_status, 2);
+  EXPECT_NE(again.err.find("404"), std::string::npos) << again.err;
+}
+
+TEST_F(Silences, WhatIsNoSilenceOrComesFromAnotherSiteIsRefused) {
+  const std::string good = R"({"matchers":["node=h"],"minutes":5,"comment":"c"})";
+  for (const auto* type : {"text/plain", "application/x-www-form-urlencoded", ""}) {
+    EXPECT_EQ(post(good, type).status, 415) << type;
+  }
+  for (const std::string body :
+       {"", "[]", "{}", R"({"matchers":[],"minutes":5,"comment":"c"})",
+        R"({"matchers":["node"],"minutes":5,"comment":"c"})",
+        R"({"matchers":[1],"minutes":5,"comment":"c"})",
+        R"({"matchers":["node=h"],"minutes":0,"comment":"c"})",
+        R"({"matchers":["node=h"],"minutes":99999999,"comment":"c"})",
+        R"({"matchers":["node=h"],"minutes":5})",
+        R"({"matchers":["node=h"],"minutes":5,"comment":"c","more":1})",
+        R"({"matchers":["node=h"],"minutes":5,"minutes":6,"comment":"c"})"}) {
+    const auto reply = post(body);
+    EXPECT_EQ(reply.status, 400) << body << ": " << reply.body;
+    EXPECT_EQ(code_of(reply), "bad_input");
+  }
+  for (const auto* path : {"/v1/admin/silences", "/v1/admin/silences/", "/v1/admin/silences/x",
+                           "/v1/admin/silences/99", "/v1/admin/silences/1/2"}) {
+    EXPECT_EQ(exchange({.method = "DELETE", .target = path}).status, 404) << path;
+  }
+  EXPECT_EQ(exchange({.method = "PUT", .target = "/v1/admin/silences"}).status, 405);
+  EXPECT_EQ(exchange({.method = "POST", .target = "/v1/admin/alerts", .body = good}).status, 405);
+  EXPECT_EQ(post(good).status, 201);
+  EXPECT_EQ(json_of(exchange({.target = "/v1/admin/silences"})).at("silences").as_array().size(),
+            1U);
 }
 
 TEST(Monitor, ItsPageIsServed) {
