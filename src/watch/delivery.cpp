@@ -110,6 +110,15 @@ Result<void> Delivery::send(std::span<const Notice> notices, std::string_view st
   }
   auto added = shared_->outbox.add(messages, state, shared_->clock.wall_now());
   if (added.has_error()) return added.error();
+  for (const auto& [receiver, count] : *added) {
+    shared_->log.error("messages are given up, the oldest first: the receiver takes none",
+                       {{"receiver", receiver}, {"messages", count}});
+    for (const auto& post : shared_->posts) {
+      if (post->receiver.name == receiver) {
+        post->figures.given_up += static_cast<std::uint64_t>(count);
+      }
+    }
+  }
   for (const auto& post : shared_->posts) post->timer.cancel();
   return {};
 }

@@ -17,10 +17,11 @@ Timestamp timestamp(std::int64_t at) {
 
 }  // namespace
 
-Outbox::Outbox(std::unique_ptr<sqlite::Database> database) : database_(std::move(database)) {}
+Outbox::Outbox(std::unique_ptr<sqlite::Database> database, std::int64_t most)
+    : database_(std::move(database)), most_(most) {}
 Outbox::~Outbox() = default;
 
-Result<std::unique_ptr<Outbox>> Outbox::open(const std::string& path) {
+Result<std::unique_ptr<Outbox>> Outbox::open(const std::string& path, std::int64_t most) {
   auto database = sqlite::Database::open(path, false);
   if (database.has_error()) return database.error();
   auto made = (*database)->run(
@@ -33,11 +34,11 @@ Result<std::unique_ptr<Outbox>> Outbox::open(const std::string& path) {
       "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1),"
       "  document TEXT NOT NULL);");
   if (made.has_error()) return made.error();
-  return std::unique_ptr<Outbox>(new Outbox(std::move(*database)));
+  return std::unique_ptr<Outbox>(new Outbox(std::move(*database), most));
 }
 
-Result<void> Outbox::add(std::span<const NewMessage> messages, std::string_view state,
-                         Timestamp now) {
+Result<std::vector<Outbox::Dropped>> Outbox::add(std::span<const NewMessage> messages,
+                                                 std::string_view state, Timestamp now) {
   auto transaction = sqlite::Transaction::begin(*database_);
   if (transaction.has_error()) return transaction.error();
   auto insert = database_->prepare(
@@ -53,7 +54,23 @@ Result<void> Outbox::add(std::span<const NewMessage> messages, std::string_view 
   if (keep.has_error()) return keep.error();
   keep->bind(1, state);
   if (auto done = keep->run(); done.has_error()) return done.error();
-  return transaction->commit();
+  std::set<std::string_view> receivers;
+  for (const auto& message : messages) receivers.insert(message.receiver);
+  std::vector<Dropped> dropped;
+  for (const auto receiver : receivers) {
+    const auto held = waiting(receiver);
+    if (held.has_error()) return held.error();
+    if (*held <= most_) continue;
+    auto drop = database_->prepare(
+        "DELETE FROM message WHERE id IN"
+        " (SELECT id FROM message WHERE receiver = ? ORDER BY id LIMIT ?)");
+    if (drop.has_error()) return drop.error();
+    drop->bind(1, receiver).bind(2, *held - most_);
+    if (auto done = drop->run(); done.has_error()) return done.error();
+    dropped.push_back({std::string(receiver), *held - most_});
+  }
+  if (auto done = transaction->commit(); done.has_error()) return done.error();
+  return dropped;
 }
 
 Result<std::string> Outbox::state() {

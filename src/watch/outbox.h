@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,7 +21,10 @@ class Database;
 // at a time. Errors are kIo and name the file.
 class Outbox {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Outbox>> open(const std::string& path);
+  // Of each receiver no more than `most` messages wait: a receiver that never comes back fills no
+  // disk.
+  [[nodiscard]] static Result<std::unique_ptr<Outbox>> open(const std::string& path,
+                                                            std::int64_t most = 10'000);
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
   ~Outbox();
@@ -29,9 +33,14 @@ class Outbox {
     std::string receiver;
     std::string body;
   };
-  // Messages and what AlertBook::save() gave, in one transaction: after it nothing of it is lost.
-  [[nodiscard]] Result<void> add(std::span<const NewMessage> messages, std::string_view state,
-                                 Timestamp now);
+  struct Dropped {
+    std::string receiver;
+    std::int64_t messages = 0;
+  };
+  // Messages and what AlertBook::save() gave, in one transaction: after it nothing of it is lost,
+  // but for the oldest messages of receivers that have too many, which are what it gives.
+  [[nodiscard]] Result<std::vector<Dropped>> add(std::span<const NewMessage> messages,
+                                                 std::string_view state, Timestamp now);
   // What was saved last; empty where nothing was.
   [[nodiscard]] Result<std::string> state();
 
@@ -53,8 +62,9 @@ class Outbox {
   [[nodiscard]] Result<std::int64_t> forget_all_but(std::span<const std::string> receivers);
 
  private:
-  explicit Outbox(std::unique_ptr<sqlite::Database> database);
+  Outbox(std::unique_ptr<sqlite::Database> database, std::int64_t most);
   std::unique_ptr<sqlite::Database> database_;
+  std::int64_t most_;
 };
 
 }  // namespace lyceum::watch

@@ -214,6 +214,27 @@ TEST_F(Post, AProcessThatIsKilledBetweenAttemptsLosesNothing) {
   EXPECT_EQ(receiver.requests().size(), 4U);
 }
 
+TEST_F(Post, OfAReceiverThatNeverComesBackTheOldestMessagesAreGivenUpAndSaid) {
+  auto opened = Outbox::open((directory.path() / "small").string(), 3);
+  ASSERT_TRUE(opened.has_value());
+  outbox = std::move(*opened);
+  delivery = std::make_unique<Delivery>(
+      io_->get_executor(),
+      std::vector<Receiver>{
+          {.name = "gone", .kind = ReceiverKind::webhook, .url = Secret("http://127.0.0.1:1/")}},
+      *outbox, log, clock, options, Delivery::Firing{});
+  for (int i = 0; i < 5; ++i) {
+    const std::vector<Notice> one{notice_of("rule" + std::to_string(i))};
+    ASSERT_TRUE(delivery->send(one, "state").has_value());
+  }
+  EXPECT_EQ(outbox->waiting("gone").value(), 3);
+  const auto oldest = outbox->next("gone").value();
+  ASSERT_TRUE(oldest.has_value());
+  EXPECT_THAT(rules_in({oldest->body}), ElementsAre("rule2"));
+  EXPECT_EQ(delivery->figures().at(0).given_up, 2U);
+  EXPECT_THAT(lines, Contains(HasSubstr("messages are given up")));
+}
+
 TEST_F(Post, ReceiversThatAreNoMoreAreForgotten) {
   start({{.name = "old", .kind = ReceiverKind::webhook, .url = Secret("http://127.0.0.1:1/")}});
   send(notice_of("a"));
