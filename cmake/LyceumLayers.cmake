@@ -4,16 +4,17 @@
 
 define_property(GLOBAL PROPERTY LYCEUM_LAYERS BRIEF_DOCS "layers, low to high")
 
-# One tiny library whose only purpose is to own the precompiled header that all layers reuse.
-function(lyceum_precompiled_header)
-  if(TARGET lyceum_pch)
+# A tiny library whose only purpose is to own a precompiled header that others reuse.
+function(lyceum_precompiled_header name)
+  if(TARGET ${name})
     return()
   endif()
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/pch.cpp CONTENT "// owns the precompiled header\n")
-  add_library(lyceum_pch OBJECT ${CMAKE_BINARY_DIR}/generated/pch.cpp)
-  target_compile_options(lyceum_pch PRIVATE -Xclang -fno-pch-timestamp)
-  target_link_libraries(lyceum_pch PUBLIC lyceum_options Boost::headers fmt::fmt Threads::Threads)
-  target_precompile_headers(lyceum_pch PRIVATE
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${name}.cpp
+    CONTENT "// owns the precompiled header\n")
+  add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/generated/${name}.cpp)
+  target_compile_options(${name} PRIVATE -Xclang -fno-pch-timestamp ${ARGN})
+  target_link_libraries(${name} PUBLIC lyceum_options Boost::headers fmt::fmt Threads::Threads)
+  target_precompile_headers(${name} PRIVATE
     <algorithm> <array> <chrono> <concepts> <cstddef> <cstdint> <deque> <functional> <map> <memory>
     <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>
     <boost/asio.hpp> <boost/asio/experimental/awaitable_operators.hpp> <boost/system/result.hpp>
@@ -21,9 +22,18 @@ function(lyceum_precompiled_header)
 endfunction()
 
 function(lyceum_use_precompiled_header target)
-  lyceum_precompiled_header()
+  lyceum_precompiled_header(lyceum_pch)
   target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
   target_precompile_headers(${target} REUSE_FROM lyceum_pch)
+endfunction()
+
+# For tests: they wait for PostgreSQL more than they compute, and unoptimized code compiles in a third
+# of the time. What they test is optimized as always.
+function(lyceum_unoptimized target)
+  set(options -O0 -U_FORTIFY_SOURCE)
+  lyceum_precompiled_header(lyceum_test_pch ${options})
+  target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp ${options})
+  target_precompile_headers(${target} REUSE_FROM lyceum_test_pch)
 endfunction()
 
 function(lyceum_layer name)

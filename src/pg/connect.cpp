@@ -176,8 +176,8 @@ awaitable<Result<void>> Connection::open(Options options) {
       target.set("application_name", options.application_name);
     }
     target.set("client_encoding", "UTF8");
-    // Kerberos files are read in the foreground; nobody here asks for that encryption.
-    if (target.get("gssencmode").empty()) target.set("gssencmode", "disable");
+    // Kerberos's encryption is libpq's alone, and its files are read in the foreground.
+    target.set("gssencmode", "disable");
     std::vector<const char*> keys, values;
     for (const auto& [key, value] : target.keywords) {
       if (value.empty()) continue;
@@ -201,26 +201,9 @@ awaitable<Result<void>> Connection::open(Options options) {
         deadline, fmt::format("{}:{}", hosts[i].host.empty() ? hosts[i].address : hosts[i].host,
                               hosts[i].port));
     if (connected.has_value()) {
-      PQsetNoticeReceiver(
-          connection_.get(),
-          [](void* self, const PGresult* result) {
-            auto& connection = *static_cast<Connection*>(self);
-            const auto text = [&](int code) -> std::string {
-              const char* value = PQresultErrorField(result, code);
-              return value == nullptr ? "" : value;
-            };
-            const auto severity = text(PG_DIAG_SEVERITY_NONLOCALIZED);
-            // A farewell while nothing runs comes as a notice.
-            if (severity == "FATAL" || severity == "PANIC") {
-              connection.fatal_ = connection.make_error(result, nullptr);
-            } else if (connection.on_notice_) {
-              connection.notices_.emplace_back(severity, text(PG_DIAG_MESSAGE_PRIMARY));
-            }
-          },
-          this);
-      PQsetErrorVerbosity(connection_.get(), PQERRORS_DEFAULT);
-      PQsetnonblocking(connection_.get(), 1);
       canceller_.emplace(connection_.get());
+      // From here on libpq has nothing to do but to end it.
+      stream_ = Stream(connection_.get());
       connected_at_ = std::chrono::steady_clock::now();
       enter_pipeline();
       co_return Result<void>{};

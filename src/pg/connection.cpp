@@ -6,9 +6,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/uuid/uuid_io.hpp>
+#include <charconv>
 #include <fmt/format.h>
 #include <libpq-fe.h>
-#include <openssl/ssl.h>
+#include <sys/socket.h>
 
 #include "pg/waiter.h"
 #include "sql/statements.h"
@@ -21,21 +23,15 @@ using asio::awaitable;
 using asio::use_awaitable;
 using boost::system::error_code;
 
-constexpr const char* kSetTenant = "select set_config('lyceum.tenant', $1, true)";
-constexpr const char* kPosition = "position";  // as the server knows it
-std::string_view field(const PGresult* result, int code) {
-  const char* text = PQresultErrorField(result, code);
-  return text == nullptr ? std::string_view{} : text;
-}
+constexpr std::string_view kSetTenant = "select set_config('lyceum.tenant', $1, true)";
+constexpr std::string_view kPosition = "position";  // as the server knows it
 
-std::string first_line(const char* text) {
-  const std::string_view all = text == nullptr ? "" : text;
-  return std::string(all.substr(0, all.find('\n')));
-}
-
-bool is_farewell(const PGresult* result) {
-  const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-  return severity == "FATAL" || severity == "PANIC";
+// Planned statements: what they answer has one shape for as long as they are prepared.
+bool is_planned(std::string_view command) {
+  for (const std::string_view word : {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"}) {
+    if (command.starts_with(word)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -50,6 +46,12 @@ Connection::Connection(asio::any_io_executor executor, std::string node)
 Connection::~Connection() {
   // libpq closes the socket itself; Asio must have let go of it before.
   release_socket();
+  hang_up();
+}
+
+// libpq tells the server that this is the end, which must not land in the middle of a message.
+void Connection::hang_up() {
+  if (connection_ && !output_.empty()) ::shutdown(PQsocket(connection_.get()), SHUT_RDWR);
 }
 
 void Connection::assign_socket() {
@@ -68,13 +70,15 @@ int Connection::server_process() const {
 }
 
 std::string_view Connection::parameter(const char* name) const {
+  if (const auto reported = settings_.find(name); reported != settings_.end()) {
+    return reported->second;
+  }
   const char* value = PQparameterStatus(connection_.get(), name);
   return value == nullptr ? std::string_view{} : value;
 }
 
 bool Connection::transaction_open() const {
-  const auto status = PQtransactionStatus(connection_.get());
-  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+  return transaction_status_ != 'I';
 }
 
 void Connection::on_notification(std::function<void(Notification)> handler) {
@@ -100,24 +104,24 @@ void Connection::abandon(Exchange& exchange) {
   }
 }
 
-Connection::Prepared* Connection::find_prepared(const Statement& statement, const Params& params) {
+std::shared_ptr<Connection::Prepared> Connection::find_prepared(const Statement& statement,
+                                                                const Params& params) const {
   const auto versions = prepared_.find(statement.name);
   if (versions == prepared_.end()) return nullptr;
   const auto items = params.items();
-  for (auto& candidate : versions->second) {
-    if (candidate.text != statement.text || candidate.types.size() != items.size()) continue;
+  for (const auto& candidate : versions->second) {
+    if (candidate->text != statement.text || candidate->types.size() != items.size()) continue;
     bool same = true;
-    for (std::size_t i = 0; i < items.size(); ++i) same &= candidate.types[i] == items[i].type;
-    if (same) return &candidate;
+    for (std::size_t i = 0; i < items.size(); ++i) same &= candidate->types[i] == items[i].type;
+    if (same) return candidate;
   }
   return nullptr;
 }
 
 void Connection::forget_prepared(std::uint64_t number) {
   // What the server still holds under the old name goes with the connection.
-  if (number == 0) return;
   for (auto& [name, versions] : prepared_) {
-    std::erase_if(versions, [&](const Prepared& entry) { return entry.number == number; });
+    std::erase_if(versions, [&](const auto& entry) { return entry->number == number; });
   }
 }
 
@@ -129,7 +133,7 @@ bool Connection::forget_what_failed(const Slot& slot) {
       slot.failed_step < slot.steps.size() ? slot.steps[slot.failed_step] : Step::run;
   // A preparation that failed or that came after the failure never was.
   for (auto at = slot.failed_step; at < slot.steps.size(); ++at) {
-    if (slot.steps[at] == Step::prepare) forget_prepared(slot.prepared);
+    if (slot.steps[at] == Step::prepare && slot.prepared) forget_prepared(slot.prepared->number);
     if (slot.steps[at] == Step::prepare_tenant) forget_tenant(slot.tenant);
   }
   const bool gone = slot.error->sqlstate == "26000";
@@ -138,9 +142,9 @@ bool Connection::forget_what_failed(const Slot& slot) {
   // What was prepared a moment ago for this very attempt is there and fits.
   const auto own = failed == Step::run ? Step::prepare : Step::prepare_tenant;
   if (std::find(slot.steps.begin(), slot.steps.end(), own) != slot.steps.end()) return false;
-  if (failed == Step::run && slot.prepared == 0) return false;
+  if (failed == Step::run && !slot.prepared) return false;
   // One that is gone seldom went alone: DEALLOCATE ALL, DISCARD ALL.
-  if (gone || failed == Step::run) forget_prepared(slot.prepared);
+  if (slot.prepared && (gone || failed == Step::run)) forget_prepared(slot.prepared->number);
   if (gone || failed == Step::set_tenant) forget_tenant(slot.tenant);
   return true;
 }
@@ -149,117 +153,82 @@ void Connection::forget_tenant(std::uint64_t number) {
   if (tenant_prepared_ == number) tenant_prepared_ = 0;
 }
 
-bool Connection::send_steps(Slot& slot, const Statement& statement, const Params& params,
-                            const Uuid* tenant) {
-  auto* connection = connection_.get();
-  const auto items = params.items();
-  boost::container::small_vector<Oid, 8> types;
-  boost::container::small_vector<const char*, 8> values;
-  boost::container::small_vector<int, 8> lengths;
-  boost::container::small_vector<int, 8> formats;
-  for (const auto& item : items) {
-    types.push_back(item.type);
-    values.push_back(params.value(item));
-    lengths.push_back(item.length);
-    formats.push_back(1);
-  }
-  const int count = static_cast<int>(items.size());
-
-  if (tenant != nullptr && slot.attempt == kLastAttempt) {
-    const auto text = to_string(*tenant);
-    const char* value = text.c_str();
-    if (!PQsendQueryParams(connection, kSetTenant, 1, nullptr, &value, nullptr, nullptr, 1)) {
-      return false;
-    }
-    slot.steps.push_back(Step::set_tenant);
-  } else if (tenant != nullptr) {
-    const auto number = tenant_prepared_ != 0 ? tenant_prepared_ : ++last_number_;
-    const auto name = fmt::format("t{}", number);
-    slot.tenant = number;
-    if (tenant_prepared_ == 0) {
-      if (!PQsendPrepare(connection, name.c_str(), kSetTenant, 0, nullptr)) return false;
+void Connection::put_tenant(Slot& slot, const Uuid& tenant) {
+  auto& out = output_.bytes();
+  char text[36];
+  boost::uuids::to_chars(tenant, std::begin(text), std::end(text));
+  std::array<char, 24> name{'t'};
+  std::string_view prepared;
+  if (slot.attempt == kLastAttempt) {
+    protocol::put_parse(out, prepared, kSetTenant, {});
+    slot.steps.push_back(Step::prepare_tenant);
+  } else {
+    const bool known = tenant_prepared_ != 0;
+    if (!known) tenant_prepared_ = ++last_number_;
+    slot.tenant = tenant_prepared_;
+    const auto end = std::to_chars(name.data() + 1, name.data() + name.size(), slot.tenant);
+    prepared = {name.data(), end.ptr};
+    if (!known) {
+      protocol::put_parse(out, prepared, kSetTenant, {});
       slot.steps.push_back(Step::prepare_tenant);
-      tenant_prepared_ = number;
     }
-    const auto text = to_string(*tenant);
-    const char* value = text.c_str();
-    if (!PQsendQueryPrepared(connection, name.c_str(), 1, &value, nullptr, nullptr, 1)) {
-      return false;
-    }
-    slot.steps.push_back(Step::set_tenant);
   }
-
-  if (statement.name.empty() || slot.attempt == kLastAttempt) {
-    if (!PQsendQueryParams(connection, std::string(statement.text).c_str(), count, types.data(),
-                           values.data(), lengths.data(), formats.data(), 1)) {
-      return false;
-    }
-    slot.steps.push_back(Step::run);
-    return true;
-  }
-
-  const auto* prepared = find_prepared(statement, params);
-  if (prepared == nullptr) {
-    const auto number = ++last_number_;
-    Prepared added{.text = std::string(statement.text),
-                   .types = {types.begin(), types.end()},
-                   .number = number,
-                   .server_name = fmt::format("s{}", number)};
-    if (!PQsendPrepare(connection, added.server_name.c_str(), added.text.c_str(), count,
-                       types.data())) {
-      return false;
-    }
-    slot.steps.push_back(Step::prepare);
-    auto& versions = prepared_[std::string(statement.name)];
-    versions.push_back(std::move(added));
-    prepared = &versions.back();
-  }
-  slot.prepared = prepared->number;
-  if (!PQsendQueryPrepared(connection, prepared->server_name.c_str(), count, values.data(),
-                           lengths.data(), formats.data(), 1)) {
-    return false;
-  }
-  slot.steps.push_back(Step::run);
-  return true;
+  // What it answers is not asked for and passed over.
+  protocol::put_bind(out, prepared, {text, sizeof(text)});
+  protocol::put_execute(out);
+  slot.steps.push_back(Step::set_tenant);
 }
 
-bool Connection::send_position(Slot& slot) {
-  auto* connection = connection_.get();
+void Connection::put_statement(Slot& slot, const Statement& statement, const Params& params) {
+  auto& out = output_.bytes();
+  if (statement.name.empty() || slot.attempt == kLastAttempt) {
+    protocol::put_parse(out, {}, statement.text, params.items());
+    slot.steps.push_back(Step::prepare);
+    protocol::put_bind(out, {}, params);
+    protocol::put_describe_portal(out);
+  } else {
+    slot.prepared = find_prepared(statement, params);
+    if (!slot.prepared) {
+      const auto number = ++last_number_;
+      slot.prepared =
+          std::make_shared<Prepared>(Prepared{.text = std::string(statement.text),
+                                              .types = {},
+                                              .number = number,
+                                              .server_name = fmt::format("s{}", number)});
+      for (const auto& item : params.items()) slot.prepared->types.push_back(item.type);
+      prepared_[std::string(statement.name)].push_back(slot.prepared);
+      protocol::put_parse(out, slot.prepared->server_name, statement.text, params.items());
+      slot.steps.push_back(Step::prepare);
+    }
+    protocol::put_bind(out, slot.prepared->server_name, params);
+    if (!slot.prepared->planned) protocol::put_describe_portal(out);
+  }
+  protocol::put_execute(out);
+  slot.steps.push_back(Step::run);
+}
+
+void Connection::put_position(Slot& slot) {
+  auto& out = output_.bytes();
+  slot.position_step = slot.steps.size();
   if (!position_prepared_) {
-    const std::string text(sql::pg::position.text);
-    if (!PQsendPrepare(connection, kPosition, text.c_str(), 0, nullptr)) return false;
+    protocol::put_parse(out, kPosition, sql::pg::position.text, {});
     slot.steps.push_back(Step::prepare_position);
     position_prepared_ = true;
+    position_columns_ = nullptr;
   }
-  if (!PQsendQueryPrepared(connection, kPosition, 0, nullptr, nullptr, nullptr, 1)) return false;
+  protocol::put_bind(out, kPosition, kNoParams);
+  if (!position_columns_) protocol::put_describe_portal(out);
+  protocol::put_execute(out);
   slot.steps.push_back(Step::read_position);
-  return true;
 }
 
-void Connection::take_position(Slot& slot, const Rows& rows) const {
-  if (slot.exchange == nullptr || slot.error || rows.empty()) return;
-  const auto row = rows[0];
+void Connection::take_position(Slot& slot) const {
+  if (slot.exchange == nullptr || slot.error || slot.position.empty()) return;
+  const auto row = slot.position[0];
   slot.positioned = true;
   slot.exchange->reached()->advance(
       {.timeline = row.get<std::optional<std::int32_t>>(0).value_or(0),
        .lsn = static_cast<std::uint64_t>(row.get<std::int64_t>(1))});
-}
-
-bool Connection::send_sync() {
-#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
-  // libpq 17: one flush for all that gathers in this turn of the loop.
-  const bool synced = PQsendPipelineSync(connection_.get()) == 1;
-  if (!flush_posted_) {
-    flush_posted_ = true;
-    asio::post(executor_, [self = shared_from_this()] {
-      self->flush_posted_ = false;
-      self->flush();
-    });
-  }
-  return synced;
-#else
-  return PQpipelineSync(connection_.get()) == 1;
-#endif
 }
 
 void Connection::send(Exchange& exchange, int attempt) {
@@ -276,64 +245,80 @@ void Connection::send(Exchange& exchange, int attempt) {
   slot.exchange = &exchange;
   slot.access = exchange.statement().access;
   slot.attempt = attempt;
+  slot.begins_at = output_.end();
   exchange.sent_at = std::chrono::steady_clock::now();
   if (slots_.size() == 1) slot.started_at = exchange.started_at = exchange.sent_at;
-  if (!send_steps(slot, exchange.statement(), exchange.params(), exchange.tenant())) {
-    // What was refused here never left: the steps before it are answered as any others.
-    slot.failed_step = slot.steps.size();
-    slot.error = Error{
-        .code = ErrorCode::kBadInput,
-        .message = "the statement cannot be sent: " + first_line(PQerrorMessage(connection_.get())),
-        .statement = std::string(exchange.statement().name),
-        .node = node_};
+  const auto& statement = exchange.statement();
+  if (const auto refusal = protocol::refusal(statement.text, exchange.params())) {
+    // The Sync alone goes, so that the answer keeps its place among the others.
+    slot.error = Error{.code = ErrorCode::kBadInput,
+                       .message = fmt::format("the statement cannot be sent: {}", *refusal),
+                       .statement = std::string(statement.name),
+                       .node = node_};
+  } else {
+    if (exchange.tenant() != nullptr) put_tenant(slot, *exchange.tenant());
+    put_statement(slot, statement, exchange.params());
   }
-  bool synced = send_sync();
-  if (synced && exchange.reached() != nullptr) {
+  protocol::put_sync(output_.bytes());
+  if (exchange.reached() != nullptr) {
     // On its own transaction: the statement's has ended, so that its commit is covered.
     slot.asks_position = true;
-    synced = send_position(slot) && send_sync();
+    put_position(slot);
+    protocol::put_sync(output_.bytes());
   }
-  if (!synced && !broken()) {
-    // Only memory that ran out: answers and exchanges would no longer match.
-    return lose(lost_error(nullptr));
-  }
-  flush();
+  flush_soon();
 }
 
-// Whether libpq has given up the connection. It has closed the socket then, whose number may soon
-// be another's: Asio must let go of it at once. What the server said last is still to be read.
-bool Connection::broken() {
-  if (PQstatus(connection_.get()) != CONNECTION_BAD) return false;
-  if (descriptor_.is_open()) {
-    release_socket();
-    asio::post(executor_, [self = shared_from_this()] {
-      if (!self->closed_ && self->pipeline_) self->on_readable();
-    });
-  }
-  return true;
+// All that is sent in this turn of the loop leaves together.
+void Connection::flush_soon() {
+  if (flush_posted_ || reading_) return;
+  flush_posted_ = true;
+  asio::post(executor_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->flush_posted_ = false;
+    if (self->pipeline_) self->flush();
+  });
 }
 
 void Connection::flush() {
-  if (closed_) return;
-  const int left = PQflush(connection_.get());
-  // A failed write is found out by the reader, with whatever the server said last.
-  if (!broken() && left == 1) arm_write();
+  while (!closed_ && !write_failed_ && !output_.empty()) {
+    std::size_t moved = 0;
+    switch (stream_.write(output_.left(), moved)) {
+      case Stream::Outcome::moved:
+        output_.sent(moved);
+        break;
+      case Stream::Outcome::blocked:
+        return arm_write();
+      default:
+        // The reader finds out, with whatever the server said last.
+        write_failed_ = true;
+        asio::post(executor_, [weak = weak_from_this()] {
+          const auto self = weak.lock();
+          if (self && !self->closed_ && self->pipeline_) self->on_readable();
+        });
+    }
+  }
 }
 
 // The waits hold no pointer that keeps the connection: one that nobody holds any more shall end.
 void Connection::arm_read() {
   if (read_armed_ || closed_ || !pipeline_ || !descriptor_.is_open()) return;
   read_armed_ = true;
-  descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
-                         [weak = weak_from_this()](error_code error) {
-                           const auto self = weak.lock();
-                           if (!self) return;
-                           self->read_armed_ = false;
-                           if (self->closed_ || !self->pipeline_) return;
-                           // A script that came and went between the wait's end and now.
-                           if (error) return self->arm_read();
-                           self->on_readable();
-                         });
+  const auto readable = [weak = weak_from_this()](error_code error) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->read_armed_ = false;
+    if (self->closed_ || !self->pipeline_) return;
+    // A script that came and went between the wait's end and now.
+    if (error) return self->arm_read();
+    self->on_readable();
+  };
+  if (stream_.pending()) {
+    asio::post(executor_, [readable] { readable({}); });
+  } else {
+    descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, readable);
+  }
 }
 
 void Connection::arm_write() {
@@ -348,26 +333,43 @@ void Connection::arm_write() {
                          });
 }
 
-// TLS may hold decrypted bytes that the socket will not announce again.
-bool Connection::tls_pending() const {
-  auto* tls = static_cast<SSL*>(PQsslStruct(connection_.get(), "OpenSSL"));
-  return tls != nullptr && SSL_pending(tls) > 0;
+bool Connection::fill() {
+  protocol::Message ignored{};
+  std::size_t needed = 0;
+  (void)protocol::read_message(input_.view(), ignored, needed);
+  input_.room(needed);
+  std::size_t moved = 0;
+  switch (stream_.read(input_.free_begin(), input_.free_size(), moved)) {
+    case Stream::Outcome::moved:
+      input_.commit(moved);
+      return true;
+    case Stream::Outcome::blocked:
+      ended_ = write_failed_;
+      return false;
+    default:
+      ended_ = true;
+      return false;
+  }
 }
 
 void Connection::on_readable() {
   const auto self = shared_from_this();
-  bool ok = true;
-  do {
-    ok = PQconsumeInput(connection_.get()) == 1;
-    read_results(ok);
-    // Whoever was told of an answer may have closed the connection, or begun a script on it.
-  } while (ok && !closed_ && pipeline_ && tls_pending());
-  if (!closed_) {
-    if (!ok || PQstatus(connection_.get()) == CONNECTION_BAD) {
+  if (reading_) return;
+  reading_ = true;
+  // Whoever is told of an answer may close the connection, or begin a script on it. A socket that
+  // gave less than there was room for is empty; the end of one shows only after that.
+  while (!closed_ && pipeline_ && fill()) {
+    const bool more = input_.free_size() == 0 || stream_.pending();
+    take_messages(true);
+    if (!more) break;
+  }
+  reading_ = false;
+  if (!closed_ && pipeline_) {
+    if (ended_) {
       lose(lost_error(nullptr));
     } else {
       // While output waits, input must be drained too, or both sides wait for each other.
-      if (write_armed_) flush();
+      flush();
       arm_read();
     }
   }
@@ -375,60 +377,92 @@ void Connection::on_readable() {
 }
 
 // Each answer is handed on before the next is read, while it is in the cache and its memory can
-// serve the next. What a broken connection still holds is kept until it is known to be lost.
-void Connection::read_results(bool healthy) {
-  auto* connection = connection_.get();
-  while (!closed_ && !slots_.empty() && PQisBusy(connection) == 0) {
-    PGresult* result = PQgetResult(connection);
-    auto& slot = slots_.front();
-    if (result == nullptr) {
-      if (PQstatus(connection) == CONNECTION_BAD) return;
-      if (slot.step < slot.steps.size()) ++slot.step;
-      continue;
-    }
-    take_result(result);
-    if (healthy && !finished_.empty()) deliver();
-  }
-  if (!closed_) take_notifications();
-}
-
-void Connection::take_notifications() {
-  while (PGnotify* notify = PQnotifies(connection_.get())) {
-    if (on_notification_) {
-      notifications_.push_back({notify->relname, notify->extra, notify->be_pid});
-    }
-    PQfreemem(notify);
-  }
-}
-
-void Connection::take_result(pg_result* raw) {
-  auto& slot = slots_.front();
-  Rows result(raw);
-  switch (PQresultStatus(raw)) {
-    case PGRES_PIPELINE_SYNC:
-      if (slot.asks_position && !slot.synced) {
-        slot.synced = true;
+// serve the next.
+void Connection::take_messages(bool deliver_each) {
+  protocol::Message message{};
+  std::size_t needed = 0;
+  while (!closed_ && pipeline_) {
+    switch (protocol::read_message(input_.view(), message, needed)) {
+      case protocol::Framing::incomplete:
         return;
-      }
-      return finish_head();
-    case PGRES_PIPELINE_ABORTED:
-      return;
-    case PGRES_FATAL_ERROR: {
-      const auto* statement = slot.exchange != nullptr ? &slot.exchange->statement() : nullptr;
-      if (is_farewell(raw)) {
-        fatal_ = make_error(raw, statement);
-      } else if (slot.synced) {
-        // Forgotten by the server: prepared anew next time.
-        if (field(raw, PG_DIAG_SQLSTATE) == "26000") position_prepared_ = false;
-      } else if (!slot.error) {
-        slot.error = make_error(raw, statement);
-        slot.failed_step = slot.step;
-      }
-      return;
+      case protocol::Framing::broken:
+        return out_of_step("a message that cannot be one");
+      case protocol::Framing::complete:
+        input_.consume(message.size);
+        take(message);
+        if (deliver_each && !finished_.empty()) deliver();
     }
-    case PGRES_COPY_IN:
-    case PGRES_COPY_OUT:
-    case PGRES_COPY_BOTH:
+  }
+}
+
+bool Connection::take_aside(const protocol::Message& message) {
+  switch (message.tag) {
+    case protocol::Tag::notice_response: {
+      const auto report = protocol::read_report(message.body);
+      if (report && on_notice_) notices_.emplace_back(report->severity, report->message);
+      return true;
+    }
+    case protocol::Tag::notification_response: {
+      const auto notice = protocol::read_notification(message.body);
+      if (notice && on_notification_) {
+        notifications_.push_back({std::string(notice->channel), std::string(notice->payload),
+                                  static_cast<int>(notice->process)});
+      }
+      return true;
+    }
+    case protocol::Tag::parameter_status:
+      if (const auto setting = protocol::read_parameter_status(message.body)) {
+        settings_.insert_or_assign(std::string(setting->name), std::string(setting->value));
+      }
+      return true;
+    case protocol::Tag::error_response: {
+      const auto report = protocol::read_report(message.body);
+      if (!report || !report->farewell()) return false;
+      const auto* at = slots_.empty() ? nullptr : slots_.front().exchange;
+      fatal_ = make_error(*report, at == nullptr ? nullptr : &at->statement());
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+void Connection::take(const protocol::Message& message) {
+  using protocol::Tag;
+  if (take_aside(message)) return;
+  if (slots_.empty()) return out_of_step("an answer to nothing");
+  auto& slot = slots_.front();
+  switch (message.tag) {
+    case Tag::data_row:
+      return take_row(message.body);
+    case Tag::command_complete:
+      if (const auto command = protocol::read_command(message.body)) {
+        return take_completion(*command);
+      }
+      return out_of_step("a completion that cannot be read");
+    case Tag::ready_for_query:
+      return take_ready(message.body);
+    case Tag::bind_complete:
+      if (slot.prepared && slot.prepared->planned && slot.step < slot.steps.size() &&
+          slot.steps[slot.step] == Step::run) {
+        slot.rows = Rows(slot.prepared->columns);
+      }
+      return;
+    case Tag::parse_complete:
+      ++slot.step;
+      return;
+    case Tag::row_description:
+      return take_columns(protocol::read_columns(message.body));
+    case Tag::no_data:
+      return;
+    case Tag::empty_query_response:
+      return take_completion("");
+    case Tag::error_response:
+      if (const auto report = protocol::read_report(message.body)) return take_error(*report);
+      return out_of_step("an error that cannot be read");
+    case Tag::copy_in_response:
+    case Tag::copy_out_response:
+    case Tag::copy_both_response:
       // The server now takes what follows for data, or for nothing at all.
       return lose(Error{.code = ErrorCode::kConnectionLost,
                         .message = "COPY was sent as an ordinary statement, which breaks the "
@@ -436,14 +470,73 @@ void Connection::take_result(pg_result* raw) {
                         .hint = "use copy_in_begin or copy_out",
                         .node = node_});
     default:
-      if (slot.step >= slot.steps.size()) return;
-      if (slot.steps[slot.step] == Step::run) {
-        slot.rows = std::move(result);
-        slot.completed = true;
-      } else if (slot.steps[slot.step] == Step::read_position) {
-        take_position(slot, result);
-      }
+      return out_of_step("an answer of another kind");
   }
+}
+
+void Connection::take_columns(std::shared_ptr<const protocol::Columns> columns) {
+  auto& slot = slots_.front();
+  if (!columns) return out_of_step("columns that cannot be read");
+  if (slot.step >= slot.steps.size()) return out_of_step("columns of nothing");
+  if (slot.steps[slot.step] == Step::run) slot.rows = Rows(std::move(columns));
+  if (slot.steps[slot.step] == Step::read_position) position_columns_ = std::move(columns);
+}
+
+void Connection::take_row(std::string_view body) {
+  auto& slot = slots_.front();
+  if (slot.step >= slot.steps.size()) return out_of_step("a row of nothing");
+  const auto step = slot.steps[slot.step];
+  if (step == Step::set_tenant) return;
+  auto& rows = step == Step::run ? slot.rows : slot.position;
+  if (step == Step::read_position && slot.position.columns() == 0) rows = Rows(position_columns_);
+  if (!rows.add(body)) return out_of_step("a row that does not fit its columns");
+}
+
+void Connection::take_completion(std::string_view command) {
+  auto& slot = slots_.front();
+  if (slot.step >= slot.steps.size()) return out_of_step("the end of nothing");
+  const auto step = slot.steps[slot.step++];
+  if (step == Step::run) {
+    slot.rows.complete(command);
+    slot.completed = true;
+    if (slot.prepared && !slot.prepared->planned && is_planned(command)) {
+      slot.prepared->planned = true;
+      slot.prepared->columns = slot.rows.shared_columns();
+    }
+  } else if (step == Step::read_position) {
+    take_position(slot);
+  }
+}
+
+void Connection::take_error(const protocol::Report& report) {
+  auto& slot = slots_.front();
+  if (slot.synced) {
+    // Forgotten by the server: prepared anew next time.
+    if (report.sqlstate == "26000") position_prepared_ = false;
+  } else if (!slot.error) {
+    slot.error = make_error(report, slot.exchange ? &slot.exchange->statement() : nullptr);
+    slot.failed_step = slot.step;
+  }
+}
+
+void Connection::take_ready(std::string_view body) {
+  const char status = protocol::read_transaction_status(body);
+  if (status == '\0') return out_of_step("a transaction status that is none");
+  transaction_status_ = status;
+  auto& slot = slots_.front();
+  if (slot.asks_position && !slot.synced) {
+    slot.synced = true;
+    slot.step = slot.position_step;
+    return;
+  }
+  finish_head();
+}
+
+// What comes next cannot be trusted: which answer is whose is no longer known.
+void Connection::out_of_step(std::string_view what) {
+  lose(Error{.code = ErrorCode::kConnectionLost,
+             .message = fmt::format("the server, or what stands before it, sent {}", what),
+             .node = node_});
 }
 
 void Connection::finish_head() {
@@ -513,8 +606,8 @@ void Connection::lose(Error error) {
   closed_ = true;
   pipeline_ = false;
   if (fatal_) error = *fatal_;
-  why_lost_ = error.message;
   error.code = ErrorCode::kConnectionLost;
+  lost_ = error;
   const auto now = std::chrono::steady_clock::now();
   bool first = true;
   for (auto& slot : slots_) {
@@ -527,9 +620,9 @@ void Connection::lose(Error error) {
       own.statement = slot.exchange->statement().name;
       // A farewell (FATAL) came instead of the first one's answer: it was rolled back unless it
       // had ended already, and the server never read those behind it. Without a farewell nothing
-      // is certain.
-      const bool unknown = fatal_ ? first && slot.completed : true;
-      // What libpq refused to take never left.
+      // is certain, but of what never left.
+      const bool left = slot.begins_at < output_.sent();
+      const bool unknown = fatal_ ? first && slot.completed : left;
       const bool refused = slot.error && slot.error->code == ErrorCode::kBadInput;
       own.may_have_taken_effect = slot.access == Access::write && unknown && !refused;
       // The answer was there and said no; only the Sync's was missing.
@@ -543,8 +636,11 @@ void Connection::lose(Error error) {
   slots_.clear();
   on_orphan_ = nullptr;
   release_socket();
-  // libpq may be further up this stack.
-  asio::post(executor_, [self = shared_from_this()] { self->connection_.reset(); });
+  // What holds views of what was read may be further up this stack.
+  asio::post(executor_, [self = shared_from_this()] {
+    self->hang_up();
+    self->connection_.reset();
+  });
   if (on_closed_) std::exchange(on_closed_, nullptr)(error);
   deliver();
 }
@@ -554,6 +650,7 @@ void Connection::close(std::string why) {
   const auto self = shared_from_this();
   lose(Error{.code = ErrorCode::kConnectionLost, .message = std::move(why), .node = node_});
   // Tells the server; it rolls back what is open.
+  hang_up();
   connection_.reset();
 }
 
@@ -658,32 +755,24 @@ awaitable<Result<Rows>> Connection::execute(const Statement& statement, const Pa
 
 // ── errors ───────────────────────────────────────────────────────────────────────────────────────
 
-Error Connection::make_error(const pg_result* result, const Statement* statement) const {
-  auto message = std::string(field(result, PG_DIAG_MESSAGE_PRIMARY));
-  const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
-  const bool from_server = !sqlstate.empty();
-  if (message.empty()) message = first_line(PQresultErrorMessage(result));
-  return Error{
-      .code = from_server && !is_farewell(result) ? ErrorCode::kSql : ErrorCode::kConnectionLost,
-      .message = std::move(message),
-      .hint = std::string(field(result, PG_DIAG_MESSAGE_HINT)),
-      .sqlstate = std::string(sqlstate),
-      .statement = std::string(statement == nullptr ? "" : statement->name),
-      .node = node_};
+Error Connection::make_error(const protocol::Report& report, const Statement* statement) const {
+  return Error{.code = report.farewell() ? ErrorCode::kConnectionLost : ErrorCode::kSql,
+               .message = std::string(report.message),
+               .hint = std::string(report.hint),
+               .sqlstate = std::string(report.sqlstate),
+               .statement = std::string(statement == nullptr ? "" : statement->name),
+               .node = node_};
 }
 
 Error Connection::lost_error(const Statement* statement) const {
-  std::string message;
-  if (closed_) {
-    message = why_lost_.empty() ? "the connection is closed" : why_lost_;
-  } else {
-    message =
-        "the connection broke: " + first_line(connection_ ? PQerrorMessage(connection_.get()) : "");
+  auto error = lost_.value_or(Error{.code = ErrorCode::kConnectionLost, .node = node_});
+  if (closed_ && error.message.empty()) error.message = "the connection is closed";
+  if (!closed_) {
+    error.message = "the connection broke: " +
+                    (stream_.problem().empty() ? "the server closed it" : stream_.problem());
   }
-  return Error{.code = ErrorCode::kConnectionLost,
-               .message = std::move(message),
-               .statement = std::string(statement == nullptr ? "" : statement->name),
-               .node = node_};
+  error.statement = std::string(statement == nullptr ? "" : statement->name);
+  return error;
 }
 
 }  // namespace lyceum::pg

@@ -8,6 +8,7 @@
 #include <boost/container/static_vector.hpp>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,9 +19,13 @@
 #include "base/error.h"
 #include "base/statement.h"
 #include "pg/cancel.h"
+#include "pg/input.h"
+#include "pg/output.h"
 #include "pg/params.h"
 #include "pg/position.h"
+#include "pg/protocol.h"
 #include "pg/rows.h"
+#include "pg/stream.h"
 #include "pg/target.h"
 
 struct pg_conn;
@@ -71,10 +76,14 @@ struct Notification {
   int server_process = 0;
 };
 
-// One connection to one server, in pipeline mode: statements are sent as they come, each followed
-// by its own Sync, so each is a transaction of its own and its failure touches no other; answers
-// come back in order. Statements are prepared on first use and prepared anew when the server has
-// forgotten them (26000) or their result has changed shape (0A000).
+// One connection to one server: statements are sent as they come, each followed by its own Sync, so
+// each is a transaction of its own and its failure touches no other; answers come back in order.
+// What is sent in one turn of the loop leaves in one write. Statements are prepared on first use,
+// and prepared anew when the server has forgotten them (26000) or their result has changed shape
+// (0A000); a prepared one is not asked for its columns again.
+//
+// libpq makes the connection: addresses, TLS, authentication. From then on the protocol is spoken
+// here (pg/protocol.h).
 //
 // All members belong to the thread that runs the executor. Whoever holds the last pointer to a
 // connection and drops it ends the connection; exchanges still on it are then forgotten, so who
@@ -186,7 +195,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] int server_process() const;
   [[nodiscard]] std::string_view parameter(const char* name) const;  // as reported by the server
   [[nodiscard]] SteadyTime connected_at() const { return connected_at_; }
-  [[nodiscard]] pg_conn* native() { return connection_.get(); }
 
  private:
   // How long a cancelled statement may take to come back before the connection is given up.
@@ -212,6 +220,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::vector<Oid> types;
     std::uint64_t number;
     std::string server_name;
+    // What the server said of its result. Known, it need not be asked for: of a prepared statement
+    // that is planned it never changes (the server refuses with 0A000 instead). Others, as FETCH or
+    // SHOW, may answer differently every time.
+    bool planned = false;
+    std::shared_ptr<const protocol::Columns> columns = nullptr;
   };
   struct NameHash {
     using is_transparent = void;
@@ -224,9 +237,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Access access;
     boost::container::static_vector<Step, 6> steps;
     std::size_t step = 0;
-    std::size_t failed_step = 0;  // where there is an error
-    std::uint64_t prepared = 0;   // the number of what it ran, 0 where it was not prepared
-    std::uint64_t tenant = 0;     // the same for setting the tenant
+    std::size_t failed_step = 0;         // where there is an error
+    std::size_t position_step = 0;       // the first behind the statement's own Sync
+    std::shared_ptr<Prepared> prepared;  // what it runs; null where that was not prepared
+    std::uint64_t tenant = 0;            // the number of what sets the tenant, where that was
+    std::uint64_t begins_at = 0;         // where its bytes begin in all that was ever to go
     int attempt = 0;
     bool asks_position = false;  // a second Sync follows the statement's
     bool synced = false;         // the statement's own Sync has been answered
@@ -234,6 +249,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool completed = false;      // the statement ran to its end; only the Sync is missing
     std::optional<Error> error;
     Rows rows;
+    Rows position;
     SteadyTime started_at{};
   };
   struct Finished {
@@ -252,27 +268,37 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void release_socket();
 
   void send(Exchange& exchange, int attempt);
-  bool send_steps(Slot& slot, const Statement& statement, const Params& params, const Uuid* tenant);
-  Prepared* find_prepared(const Statement& statement, const Params& params);
+  void put_tenant(Slot& slot, const Uuid& tenant);
+  void put_statement(Slot& slot, const Statement& statement, const Params& params);
+  void put_position(Slot& slot);
+  std::shared_ptr<Prepared> find_prepared(const Statement& statement, const Params& params) const;
   void forget_prepared(std::uint64_t number);
   void forget_tenant(std::uint64_t number);
-  bool send_position(Slot& slot);
-  bool send_sync();
-  void take_position(Slot& slot, const Rows& rows) const;
+  void take_position(Slot& slot) const;
   [[nodiscard]] static Finished conclude(Slot& slot);
   bool forget_what_failed(const Slot& slot);
   void arm_read();
   void arm_write();
   void on_readable();
-  void read_results(bool healthy);
-  void take_result(pg_result* result);
+  // Reads what is there, once. False where nothing was; the end and failures are in ended_.
+  bool fill();
+  // Takes what has come and is complete.
+  void take_messages(bool deliver_each);
+  void take(const protocol::Message& message);
+  // What may come at any time: notices, notifications, settings, the farewell. True where it was.
+  bool take_aside(const protocol::Message& message);
+  void take_columns(std::shared_ptr<const protocol::Columns> columns);
+  void take_row(std::string_view body);
+  void take_completion(std::string_view command);
+  void take_error(const protocol::Report& report);
+  void take_ready(std::string_view body);
   void finish_head();
-  void take_notifications();
+  void out_of_step(std::string_view what);
   void deliver();
+  void flush_soon();
   void flush();
-  bool broken();
-  [[nodiscard]] bool tls_pending() const;
   void lose(Error error);
+  void hang_up();
 
   boost::asio::awaitable<Result<void>> leave_pipeline();
   void enter_pipeline();
@@ -286,20 +312,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<bool> wait_for(bool write, SteadyTime until);
   boost::asio::awaitable<bool> wait_within(bool write, Limit& limit);
   boost::asio::awaitable<Result<void>> flush_all(Limit& limit);
-  boost::asio::awaitable<Result<pg_result*>> next_result(Limit& limit);
-  boost::asio::awaitable<Result<void>> finish_simple(Limit& limit);
-  boost::asio::awaitable<int> next_copy_piece(char** data, Limit& limit);
+  boost::asio::awaitable<Result<protocol::Message>> next_message(Limit& limit);
+  boost::asio::awaitable<Result<void>> finish_simple(Limit& limit, std::optional<Error> error);
+  boost::asio::awaitable<Result<void>> begin_simple(std::string_view sql);
+  [[nodiscard]] std::optional<Error> copy_ended_early();
   static boost::asio::awaitable<void> cancel_until(std::shared_ptr<Connection> self,
                                                    std::function<bool()> done);
   boost::asio::awaitable<void> cancel_settled();
   Error lost_within(const Limit& limit) const;
 
-  Error make_error(const pg_result* result, const Statement* statement) const;
+  Error make_error(const protocol::Report& report, const Statement* statement) const;
   Error lost_error(const Statement* statement) const;
 
   boost::asio::any_io_executor executor_;
   boost::asio::posix::stream_descriptor descriptor_;
   std::unique_ptr<pg_conn, Finish> connection_;
+  Stream stream_;
+  Input input_;
+  Output output_;
+  std::map<std::string, std::string, std::less<>> settings_;  // that the server reported since
   std::string node_;
   std::optional<Canceller> canceller_;
   SteadyTime last_cancel_ = SteadyTime::min();
@@ -314,22 +345,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Queue<Finished> finished_;
   std::deque<Notification> notifications_;
   std::deque<std::pair<std::string, std::string>> notices_;
-  std::unordered_map<std::string, std::vector<Prepared>, NameHash, std::equal_to<>> prepared_;
+  std::unordered_map<std::string, std::vector<std::shared_ptr<Prepared>>, NameHash, std::equal_to<>>
+      prepared_;
   std::uint64_t last_number_ = 0;
   std::uint64_t tenant_prepared_ = 0;  // its number, 0 where it is not
   bool position_prepared_ = false;
+  std::shared_ptr<const protocol::Columns> position_columns_;  // once they are known
   Limit copy_limit_;
   bool in_transaction_ = false;
   bool pipeline_ = false;
   bool read_armed_ = false;
   bool write_armed_ = false;
   bool delivering_ = false;
-#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
   bool flush_posted_ = false;
-#endif
+  bool reading_ = false;  // what is sent meanwhile is flushed at the end of it
+  bool ended_ = false;    // nothing more will come from the socket
+  bool write_failed_ = false;
   bool closed_ = false;
+  char transaction_status_ = 'I';
   std::optional<Error> fatal_;  // the server's farewell
-  std::string why_lost_;
+  std::optional<Error> lost_;   // why it is closed
 
   std::function<void(Notification)> on_notification_;
   std::function<void(std::string, std::string)> on_notice_;

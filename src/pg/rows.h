@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/describe.hpp>
 #include <boost/mp11/algorithm.hpp>
 #include <cstdint>
@@ -11,8 +12,7 @@
 #include <vector>
 
 #include "pg/codec.h"
-
-struct pg_result;  // libpq's PGresult
+#include "pg/protocol.h"
 
 namespace lyceum::pg {
 
@@ -35,6 +35,8 @@ class Row {
   [[nodiscard]] T get(int column) const;
 
  private:
+  [[nodiscard]] std::string_view value(int column) const;
+
   const Rows* rows_;
   int index_;
 };
@@ -43,8 +45,16 @@ class Row {
 // one thread at a time.
 class Rows {
  public:
-  Rows() = default;
-  explicit Rows(pg_result* result) : result_(result) {}
+  Rows() noexcept;
+  // For the connection: a result that begins, with these columns (null: none), its rows as they
+  // come, and its end. add() is false where the bytes make no row of these columns.
+  explicit Rows(std::shared_ptr<const protocol::Columns> columns);
+  Rows(Rows&&) noexcept;
+  Rows& operator=(Rows&&) noexcept;
+  ~Rows();
+  [[nodiscard]] bool add(std::string_view data_row);
+  void complete(std::string_view command);
+  [[nodiscard]] std::shared_ptr<const protocol::Columns> shared_columns() const;
 
   [[nodiscard]] int size() const;
   [[nodiscard]] bool empty() const { return size() == 0; }
@@ -56,7 +66,7 @@ class Rows {
   // Rows inserted, updated, deleted, selected or copied, as the command's tag says; else 0.
   [[nodiscard]] std::int64_t affected() const;
   [[nodiscard]] std::string_view command() const;
-  // Bytes the server sent for it, near enough for accounting.
+  // Bytes the server sent for its rows.
   [[nodiscard]] std::size_t bytes() const;
 
   [[nodiscard]] Row operator[](int index) const { return {*this, index}; }
@@ -89,20 +99,16 @@ class Rows {
   template <class T>
   [[nodiscard]] std::vector<T> as() const;
 
-  [[nodiscard]] const pg_result* native() const { return result_.get(); }
-
  private:
   friend class Row;
-  struct Clear {
-    void operator()(pg_result* result) const;
-  };
+  struct Answer;
   [[nodiscard]] bool in_text(int column) const;
   [[noreturn]] void type_mismatch(int column, bool null) const;
   [[noreturn]] void malformed(int column, const Error& error) const;
   [[noreturn]] void superfluous(std::span<const int> read) const;
   void expect_one_value() const;
 
-  std::unique_ptr<pg_result, Clear> result_;
+  std::unique_ptr<Answer> answer_;
 };
 
 template <class T>

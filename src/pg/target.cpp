@@ -56,6 +56,14 @@ Result<Target> parse_target(std::string_view url) {
   if (read->database.empty()) read->database = value("dbname");
 
   Target target{.keywords = read->keywords()};
+  const auto asked = target.get("gssencmode");
+  if (asked == "require" || (asked.empty() && value("gssencmode") == "require")) {
+    return Error{.code = ErrorCode::kConfiguration,
+                 .message =
+                     "gssencmode=require is asked for, and Kerberos's encryption is not "
+                     "supported",
+                 .hint = "use TLS: sslmode=verify-full"};
+  }
   if (unnamed && by_address) first.name = address->second;
   target.node = read->where();
   return target;

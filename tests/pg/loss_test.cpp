@@ -133,7 +133,8 @@ class LossAtRandomTest : public DatabaseTest {
              const std::function<void(Connection&)>& strike, int* in_doubt, int* without_effect,
              bool restarts = false) {
     std::mt19937 random(42);
-    const auto text = "insert into " + table + " values ($1)";
+    // Slow enough that some are under way when it strikes.
+    const auto text = "insert into " + table + " select $1 from pg_sleep(0.001)";
     const Statement insert{table, text, Access::write};
     int id = 0;
     for (int round = 0; round < rounds; ++round) {
@@ -154,7 +155,7 @@ class LossAtRandomTest : public DatabaseTest {
         sent.push_back(std::make_unique<Recorded>(insert, *params.back()));
         sent.back()->then = [&] { ++answered; };
         connection->submit(*sent.back());
-        if (random() % 10 == 0) loop.context().poll();
+        if (random() % 10 == 0 || i == at) loop.context().poll();
         if (i == at) strike(*connection);
       }
       loop.until([&] { return answered == count; });
@@ -267,6 +268,31 @@ TEST_F(LossTest, AnAnswerThatSaidNoIsNoDoubtEvenIfTheSyncsIsMissing) {
   loop.until([&] { return slow.times > 0; });
   EXPECT_EQ(failing.result->error().sqlstate, "23505");
   EXPECT_FALSE(failing.result->error().may_have_taken_effect);
+}
+
+// A byte of an answer's frame that changed on its way: which answer is whose cannot be told any more.
+TEST_F(LossTest, AnAnswerThatIsNoneEndsTheConnectionAtOnce) {
+  database().query("create table garbled (id int4)");
+  const Statement insert{"garbled.insert", "insert into garbled values (1) returning id",
+                         Access::write};
+  const Statement read{"garbled.read", "select count(*) from garbled", Access::read};
+  const Params none;
+  // BindComplete is five bytes, and the DataRow behind it begins with its tag and its length.
+  for (const std::size_t byte : {0U, 1U, 5U, 6U}) {
+    Gate gate(shared_server());
+    auto other = loop.connect(gate.url(database().name()));
+    ASSERT_TRUE(loop.execute(*other, insert).has_value());
+    ASSERT_TRUE(loop.execute(*other, read).has_value());
+    gate.corrupt_after(Gate::Direction::kToClient, byte);
+    Recorded write(insert, none), behind(read, none);
+    other->submit(write);
+    other->submit(behind);
+    loop.until([&] { return behind.times > 0; });
+    EXPECT_TRUE(other->closed());
+    EXPECT_EQ(write.result->error().code, ErrorCode::kInDoubt) << byte;
+    EXPECT_EQ(behind.result->error().code, ErrorCode::kConnectionLost) << byte;
+    EXPECT_THAT(behind.result->error().message, HasSubstr("sent")) << byte;
+  }
 }
 
 // ── COPY and scripts ─────────────────────────────────────────────────────────────────────────────

@@ -151,6 +151,42 @@ TEST_F(PipelineTest, LargeResultsDoNotBlockTheSender) {
   for (const auto& item : sent) EXPECT_TRUE(item->result->has_value());
 }
 
+// What is prepared and planned is not described again; what may answer in another shape is.
+TEST_F(PipelineTest, AnAnswerOfAnotherShapeIsReadAsItIs) {
+  const Statement fetch{"fetch", "fetch all from c", Access::read};
+  const Statement show{"show", "show lyceum.shape", Access::read};
+  ASSERT_TRUE(loop.execute(*connection, "begin").has_value());
+  ASSERT_TRUE(loop.execute(*connection, "declare c cursor for select 1::int4").has_value());
+  EXPECT_EQ(loop.execute(*connection, fetch).value().value<std::int32_t>(), 1);
+  ASSERT_TRUE(loop.execute(*connection, "close c").has_value());
+  ASSERT_TRUE(
+      loop.execute(*connection, "declare c cursor for select 'x'::text, 2::int8").has_value());
+  auto second = loop.execute(*connection, fetch).value();
+  ASSERT_EQ(second.columns(), 2);
+  EXPECT_EQ(second[0].get<std::string>(0), "x");
+  EXPECT_EQ(second[0].get<std::int64_t>(1), 2);
+  ASSERT_TRUE(loop.execute(*connection, "set local lyceum.shape = 'round'").has_value());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(loop.execute(*connection, show).value().value<std::string>(), "round");
+  }
+  ASSERT_TRUE(loop.execute(*connection, "rollback").has_value());
+}
+
+TEST_F(PipelineTest, AnAnswerWithoutRowsKeepsItsColumns) {
+  const Statement none{"none", "select 1::int4 as one where $1", Access::read};
+  const Statement insert{"quiet", "insert into quiet values ($1)", Access::write};
+  create("create table quiet (id int4)");
+  for (int i = 0; i < 3; ++i) {
+    const auto rows = loop.execute(*connection, none, Params(false)).value();
+    EXPECT_EQ(rows.columns(), 1);
+    EXPECT_EQ(rows.column_name(0), "one");
+    EXPECT_TRUE(rows.empty());
+    const auto written = loop.execute(*connection, insert, Params(i)).value();
+    EXPECT_EQ(written.columns(), 0);
+    EXPECT_EQ(written.affected(), 1);
+  }
+}
+
 // ── healing ──────────────────────────────────────────────────────────────────────────────────────
 
 TEST_F(PipelineTest, APlanThatNoLongerFitsIsPreparedAnew) {
@@ -312,6 +348,11 @@ TEST_F(PipelineTest, ClosingFinishesEachExchangeOnce) {
     sent.back()->then = [&] { connection->close(); };
     connection->submit(*sent.back());
   }
+  loop.until([&] {
+    return value(fmt::format("select count(*) from pg_stat_activity where pid = {} and query like "
+                             "'%pg_sleep%' and state = 'active'",
+                             connection->server_process())) == "1";
+  });
   connection->close();
   connection->close();
   loop.until([&] { return sent.back()->times > 0; });
@@ -327,6 +368,20 @@ TEST_F(PipelineTest, ClosingFinishesEachExchangeOnce) {
   EXPECT_EQ(after.times, 1);
   EXPECT_EQ(after.result->error().code, ErrorCode::kConnectionLost);
   EXPECT_FALSE(after.result->error().may_have_taken_effect);
+}
+
+TEST_F(PipelineTest, AWriteThatNeverLeftHadNoEffect) {
+  create("create table never_left (id int4)");
+  const Params none;
+  const Statement write{"", "insert into never_left values (1)", Access::write};
+  Recorded unsent(write, none);
+  connection->submit(unsent);
+  // The loop has not turned, and what is sent leaves when it does.
+  connection->close();
+  loop.until([&] { return unsent.times > 0; });
+  EXPECT_EQ(unsent.result->error().code, ErrorCode::kConnectionLost);
+  EXPECT_FALSE(unsent.result->error().may_have_taken_effect);
+  EXPECT_EQ(value("select count(*) from never_left"), "0");
 }
 
 TEST_F(PipelineTest, ACallbackMayCloseOrSubmit) {
