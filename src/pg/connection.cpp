@@ -357,10 +357,12 @@ void Connection::on_readable() {
   if (reading_) return;
   reading_ = true;
   // Whoever is told of an answer may close the connection, or begin a script on it. A socket that
-  // gave less than there was room for is empty; the end of one shows only after that.
+  // gave less than there was room for is empty; the end of one shows only after that. While output
+  // waits, input is drained all the same, or both sides would wait for each other.
   while (!closed_ && pipeline_ && fill()) {
     const bool more = input_.free_size() == 0 || stream_.pending();
-    take_messages(true);
+    take_messages();
+    flush();
     if (!more) break;
   }
   reading_ = false;
@@ -368,7 +370,6 @@ void Connection::on_readable() {
     if (ended_) {
       lose(lost_error(nullptr));
     } else {
-      // While output waits, input must be drained too, or both sides wait for each other.
       flush();
       arm_read();
     }
@@ -378,7 +379,7 @@ void Connection::on_readable() {
 
 // Each answer is handed on before the next is read, while it is in the cache and its memory can
 // serve the next.
-void Connection::take_messages(bool deliver_each) {
+void Connection::take_messages() {
   protocol::Message message{};
   std::size_t needed = 0;
   while (!closed_ && pipeline_) {
@@ -390,7 +391,7 @@ void Connection::take_messages(bool deliver_each) {
       case protocol::Framing::complete:
         input_.consume(message.size);
         take(message);
-        if (deliver_each && !finished_.empty()) deliver();
+        if (!finished_.empty()) deliver();
     }
   }
 }

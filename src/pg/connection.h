@@ -283,7 +283,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Reads what is there, once. False where nothing was; the end and failures are in ended_.
   bool fill();
   // Takes what has come and is complete.
-  void take_messages(bool deliver_each);
+  void take_messages();
   void take(const protocol::Message& message);
   // What may come at any time: notices, notifications, settings, the farewell. True where it was.
   bool take_aside(const protocol::Message& message);

@@ -44,7 +44,7 @@ void Connection::enter_pipeline() {
   if (closed_) return;
   pipeline_ = true;
   // What came behind the answer.
-  take_messages(true);
+  take_messages();
   arm_read();
   deliver();
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <utmp.h>
 
@@ -319,15 +320,20 @@ TEST(Top, OnceIsOneScreenOfPlainText) {
 
 TEST(Top, JsonHasTheSameFigures) {
   const TestDatabase database;
-  const auto found = run_lyceum({"top", "--json", "--interval", "100ms", "--view", "tables",
-                                 "--database-url", database.url()});
+  // A session tells the server's statistics of its work once a second at most, and as it ends.
+  std::jthread work([&](const std::stop_token& measured) {
+    while (!measured.stop_requested()) (void)database.value("select 1");
+  });
+  const auto found = run_lyceum(
+      {"top", "--json", "--interval", "1s", "--view", "tables", "--database-url", database.url()});
+  work.request_stop();
   EXPECT_EQ(found.exit_status, 0) << found.err;
   const auto document = json_of(found);
   EXPECT_EQ(keys_of(document), (Keys{"at", "interval_seconds", "nodes", "totals", "verdicts",
                                      "view", "rows", "notes"}));
   const auto& node = document.at("nodes").at(0);
   EXPECT_EQ(node.at("role").as_string(), "primary");
-  EXPECT_GT(node.at("tps").to_number<double>(), 0) << "at least its own";
+  EXPECT_GT(node.at("tps").to_number<double>(), 0);
 }
 
 TEST(Top, NoServerAtAllIsAnError) {

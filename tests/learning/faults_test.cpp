@@ -195,8 +195,12 @@ class Batches {
       (outcome.error().may_have_taken_effect ? in_doubt_ : failed_).insert(key);
     } else {
       acknowledged_.insert(key);
+      ++acknowledged_count_;
     }
   }
+
+  // How many were acknowledged so far. Any thread.
+  [[nodiscard]] const std::atomic<int>& acknowledged() const { return acknowledged_count_; }
 
   // What was acknowledged stands, what was refused does not, and all that stands stands once.
   void check() const {
@@ -238,6 +242,7 @@ class Batches {
   std::vector<ProgressUpdate> updates_;
   std::int64_t before_ = 0;
   std::set<std::string> acknowledged_, failed_, in_doubt_;
+  std::atomic<int> acknowledged_count_ = 0;
 };
 
 TEST(Faults, killed_backends_lose_and_double_no_batch) {
@@ -286,12 +291,18 @@ TEST(Faults, a_server_restarted_under_load_loses_nothing_acknowledged) {
       [&](pool::Pool& pool) -> awaitable<void> {
         std::atomic<bool> over = false;
         Harm harm([&](std::stop_token) {
+          // It strikes where there is something under way, however slow the machine is.
+          const auto more = [&] {
+            const int wanted = batches.acknowledged() + 10;
+            EXPECT_TRUE(
+                lyceum::testing::eventually([&] { return batches.acknowledged() >= wanted; }));
+          };
           for (const auto mode : {local::StopMode::kFast, local::StopMode::kImmediate}) {
-            std::this_thread::sleep_for(150ms);
+            more();
             const auto done = shared_server().restart(mode);
             EXPECT_TRUE(done) << done.error().to_string();
           }
-          std::this_thread::sleep_for(150ms);
+          more();
           over = true;
         });
         const auto operations = reads_of(ids);

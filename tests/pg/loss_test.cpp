@@ -270,7 +270,8 @@ TEST_F(LossTest, AnAnswerThatSaidNoIsNoDoubtEvenIfTheSyncsIsMissing) {
   EXPECT_FALSE(failing.result->error().may_have_taken_effect);
 }
 
-// A byte of an answer's frame that changed on its way: which answer is whose cannot be told any more.
+// A byte of an answer's frame that changed on its way: which answer is whose cannot be told any
+// more.
 TEST_F(LossTest, AnAnswerThatIsNoneEndsTheConnectionAtOnce) {
   database().query("create table garbled (id int4)");
   const Statement insert{"garbled.insert", "insert into garbled values (1) returning id",
