@@ -168,9 +168,10 @@ CREATE INDEX idx_stories_page ON stories (tenant_id, featured, created_at, id)
 CREATE INDEX idx_stories_level_page ON stories (tenant_id, level, featured, created_at, id)
   INCLUDE (difficulty_score) WHERE published;
 
--- learning.stories_search and stories_search_count: words, and the tenant as one more word. Without
--- a pending list, which every search would have to read through.
-CREATE INDEX idx_stories_search ON stories USING gin (search) WITH (fastupdate = off);
+-- learning.stories_search and stories_search_count: a tenant's words and levels. Without a pending
+-- list, which every search would have to read through.
+CREATE INDEX idx_stories_search ON stories USING gin (lyceum_search_terms(tenant_id, search))
+  WITH (fastupdate = off) WHERE published;
 
 -- learning.learning_analytics: completion over a range of time.
 CREATE INDEX idx_progress_tenant_updated ON progress (tenant_id, updated_at)

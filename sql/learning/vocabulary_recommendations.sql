@@ -10,13 +10,14 @@
 --
 -- A word that the learner has no row of has urgency 1, so that among the new words of one
 -- difficulty the order is by frequency and then by id, which is the order of the index. Therefore:
--- 1. the best new word of a difficulty is the first one in the index (heads: one probe each);
+-- 1. the best new word of a difficulty is the first one in the index (heads: kept in a table of
+--    their own, migration 0009; one probe for each that the learner has a row of);
 -- 2. a new word among the first n has the head of its difficulty before it or is that head, so
 --    that it belongs to one of the n best heads, and the r-th of these can give n − r + 1 words;
 -- 3. words that the learner has a row of are few, and scored one by one.
 -- Rounding does not disturb this: every operation in the score is monotonic in the frequency.
 -- Urgency is numeric, as in the guide, so that the scores are the guide's to the last bit.
-WITH RECURSIVE present AS MATERIALIZED (
+WITH present AS MATERIALIZED (
   SELECT today, today::timestamp AT TIME ZONE zone AS midnight,
          (today - 7)::timestamp AT TIME ZONE zone AS week_ago,
          (today - 3)::timestamp AT TIME ZONE zone AS three_days_ago
@@ -33,30 +34,30 @@ WITH RECURSIVE present AS MATERIALIZED (
   FROM user_vocabulary_progress k
   WHERE k.user_id = $1::uuid
 ), heads AS (
-  (SELECT v.difficulty_level, v.frequency, v.id
-   FROM vocabulary v
-   WHERE v.difficulty_level <= (SELECT level FROM learner) + 0.5
-     AND v.id NOT IN (SELECT k.vocabulary_id FROM known k)
-   ORDER BY v.difficulty_level DESC, v.frequency DESC, v.id
-   LIMIT 1)
+  SELECT h.difficulty_level, h.frequency, h.id
+  FROM vocabulary_heads h
+  WHERE h.difficulty_level <= (SELECT level FROM learner) + 0.5
+    AND h.id NOT IN (SELECT k.vocabulary_id FROM known k)
   UNION ALL
-  SELECT next.*
-  FROM heads h
+  SELECT next.difficulty_level, next.frequency, next.id
+  FROM vocabulary_heads h
   CROSS JOIN LATERAL (
     SELECT v.difficulty_level, v.frequency, v.id
     FROM vocabulary v
-    WHERE v.difficulty_level < h.difficulty_level
+    WHERE v.difficulty_level = h.difficulty_level
       AND v.id NOT IN (SELECT k.vocabulary_id FROM known k)
-    ORDER BY v.difficulty_level DESC, v.frequency DESC, v.id
+    ORDER BY v.frequency DESC, v.id
     LIMIT 1) next
+  WHERE h.difficulty_level <= (SELECT level FROM learner) + 0.5
+    AND h.id IN (SELECT k.vocabulary_id FROM known k)
 ), best AS (
-  SELECT h.difficulty_level, row_number() OVER (
-           ORDER BY 1.0 * 0.4 + (1.0 - abs(h.difficulty_level - l.level) / 2.0) * 0.3
-                    + least(h.frequency / 1000.0, 1.0) * 0.3 DESC,
-                    h.frequency DESC, h.id) AS place
-  FROM heads h, learner l
-  ORDER BY place
-  LIMIT $2::integer
+  SELECT b.difficulty_level, row_number() OVER () AS place
+  FROM (SELECT h.difficulty_level
+        FROM heads h, learner l
+        ORDER BY 1.0 * 0.4 + (1.0 - abs(h.difficulty_level - l.level) / 2.0) * 0.3
+                 + least(h.frequency / 1000.0, 1.0) * 0.3 DESC,
+                 h.frequency DESC, h.id
+        LIMIT $2::integer) b
 ), candidates AS (
   SELECT fresh.id, fresh.difficulty_level, fresh.frequency, 1.0 AS urgency,
          0.0::float8 AS mastery_level, 0 AS review_count, NULL::timestamptz AS last_reviewed,

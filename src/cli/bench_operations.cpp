@@ -2,10 +2,10 @@
 // security, through the pool; the guide's as a superuser on its own schema, with its own indexes,
 // on a plain connection. Both one call at a time, over the same socket, for the same learners.
 
-#include <array>
 #include <fmt/format.h>
 
 #include "base/await.h"
+#include "cli/bench_search_words.h"
 #include "cli/bench_suite.h"
 #include "learning/analytics.h"
 #include "learning/progress_summary.h"
@@ -20,7 +20,7 @@ namespace {
 using boost::asio::awaitable;
 using Clock = std::chrono::steady_clock;
 
-// For whom an operation is called.
+// For whom an operation is called, and the words of a search.
 struct Sample {
   Uuid tenant{};
   Uuid learner{};
@@ -34,7 +34,8 @@ using Call = std::function<awaitable<Result<Answer>>(const Sample&, bool compare
 struct Comparison {
   std::string id;
   std::string what;
-  double budget;
+  double budget;  // 0: none
+  const std::vector<Sample>& samples;
   Call ours;
   Call theirs;
 };
@@ -56,32 +57,64 @@ Answer story_line(bool featured, const std::optional<Timestamp>& accessed, Times
                       completion ? std::to_string(*completion) : "-")};
 }
 
+// Whose calls are measured.
+struct Samples {
+  std::vector<Sample> learners, schools, rare, medium, common, mixed;
+};
+
 class Operations {
  public:
-  Operations(pool::Pool& pool, std::shared_ptr<pg::Connection> guide, Timestamp as_of)
-      : pool_(pool), guide_(std::move(guide)), as_of_(as_of) {}
+  // `planned` plans the guide's statements for their parameters each time.
+  Operations(pool::Pool& pool, std::shared_ptr<pg::Connection> guide,
+             std::shared_ptr<pg::Connection> planned, Timestamp as_of, const Samples& samples)
+      : pool_(pool),
+        guide_(std::move(guide)),
+        planned_(std::move(planned)),
+        as_of_(as_of),
+        samples_(samples) {}
 
   std::vector<Comparison> all() {
     return {
         {"stories_page.guide", "a page of 20 stories with progress and the total", 20,
+         samples_.learners,
          [this](auto& sample, bool compare) { return our_page(sample, compare, false); },
-         [this](auto& sample, bool compare) { return their_page(sample, compare, false); }},
-        {"stories_search.guide", "a page of story search, with the total", 100,
-         [this](auto& sample, bool compare) { return our_page(sample, compare, true); },
-         [this](auto& sample, bool compare) { return their_page(sample, compare, true); }},
-        {"vocabulary.guide", "10 vocabulary recommendations", 10,
+         [this](auto& sample, bool compare) {
+           return their_page(sample, compare, false, *guide_);
+         }},
+        search("", "words of which each third is rare, medium and common", 100, samples_.mixed,
+               guide_),
+        search(".rare", "words in fewer than 1 % of the stories", 0, samples_.rare, guide_),
+        search(".medium", "words in 1 to 10 %", 0, samples_.medium, guide_),
+        search(".common", "words in more than 10 %", 0, samples_.common, guide_),
+        // What the guide's callers meet where the plan is not kept: in the first five calls on each
+        // connection, and always with a driver or a proxy that prepares no statement by name.
+        search(".planned", "the mixed words, theirs planned for each call", 0, samples_.mixed,
+               planned_),
+        {"vocabulary.guide", "10 vocabulary recommendations", 10, samples_.learners,
          [this](auto& sample, bool compare) { return our_words(sample, compare); },
          [this](auto& sample, bool compare) { return their_words(sample, compare); }},
-        {"analytics.guide", "learning analytics of 30 days", 20,
+        {"analytics.guide", "learning analytics of 30 days", 20, samples_.schools,
          [this](auto& sample, bool compare) { return our_analytics(sample, compare); },
          [this](auto& sample, bool compare) { return their_analytics(sample, compare); }},
-        {"progress_summary.guide", "a learner's progress summary", 1,
+        {"progress_summary.guide", "a learner's progress summary", 1, samples_.learners,
          [this](auto& sample, bool compare) { return our_summary(sample, compare); },
          [this](auto& sample, bool compare) { return their_summary(sample, compare); }},
     };
   }
 
  private:
+  Comparison search(const char* kind, const std::string& words, double budget,
+                    const std::vector<Sample>& samples, std::shared_ptr<pg::Connection> theirs) {
+    return {fmt::format("stories_search.guide{}", kind),
+            "a page of story search, with the total, for " + words,
+            budget,
+            samples,
+            [this](auto& sample, bool compare) { return our_page(sample, compare, true); },
+            [this, theirs](auto& sample, bool compare) {
+              return their_page(sample, compare, true, *theirs);
+            }};
+  }
+
   awaitable<Result<Answer>> our_page(const Sample& sample, bool compare, bool search) {
     learning::StoriesRequest request{.limit = 20, .include_total = true};
     if (search) {
@@ -101,13 +134,14 @@ class Operations {
     co_return answer;
   }
 
-  awaitable<Result<Answer>> their_page(const Sample& sample, bool compare, bool search) {
+  awaitable<Result<Answer>> their_page(const Sample& sample, bool compare, bool search,
+                                       pg::Connection& guide) {
     const std::int64_t limit = 20, offset = 0;
     const auto rows =
-        search ? co_await guide_->execute(sql::bench::guide::stories_search,
-                                          pg::Params(sample.tenant, sample.words, limit, offset))
-               : co_await guide_->execute(sql::bench::guide::stories_page_progress,
-                                          pg::Params(sample.tenant, sample.learner, limit, offset));
+        search ? co_await guide.execute(sql::bench::guide::stories_search,
+                                        pg::Params(sample.tenant, sample.words, limit, offset))
+               : co_await guide.execute(sql::bench::guide::stories_page_progress,
+                                        pg::Params(sample.tenant, sample.learner, limit, offset));
     if (rows.has_error()) co_return rows.error();
     Answer answer;
     if (!compare) co_return answer;
@@ -244,16 +278,15 @@ class Operations {
   }
 
   pool::Pool& pool_;
-  std::shared_ptr<pg::Connection> guide_;
+  std::shared_ptr<pg::Connection> guide_, planned_;
   Timestamp as_of_;
+  const Samples& samples_;
 };
 
-// Whose calls are measured: learners all over the platform, a large school as often as it has
-// learners, each with a word that people look for in stories; or each school in turn.
-std::vector<Sample> samples(const learning::load::School& school, int count, bool by_school) {
-  constexpr std::array<std::string_view, 12> kWords{"water",   "mother", "school", "river",
-                                                    "market",  "friend", "night",  "garden",
-                                                    "teacher", "house",  "tree",   "village"};
+// Learners all over the platform, a large school as often as it has learners, each with the next of
+// the words; or each school in turn.
+std::vector<Sample> samples_of(const learning::load::School& school, int count, bool by_school,
+                               const std::vector<std::string>& words = {}) {
   std::vector<Sample> out;
   for (int i = 0; i < count; ++i) {
     const auto at = static_cast<std::uint64_t>(i);
@@ -261,9 +294,19 @@ std::vector<Sample> samples(const learning::load::School& school, int count, boo
     const auto number = by_school ? school.learners_of(at % school.scale().tenants).first
                                   : school.scale().learners * (2 * at + 1) / (2 * of);
     const auto user = school.user(number);
-    out.push_back({user.tenant_id, user.id, std::string(kWords[at % kWords.size()])});
+    out.push_back(
+        {user.tenant_id, user.id, words.empty() ? std::string() : words[at % words.size()]});
   }
   return out;
+}
+
+Samples make_samples(const learning::load::School& school, int count, const SearchWords& words) {
+  return {.learners = samples_of(school, count, false),
+          .schools = samples_of(school, count, true),
+          .rare = samples_of(school, count, false, words.rare),
+          .medium = samples_of(school, count, false, words.medium),
+          .common = samples_of(school, count, false, words.common),
+          .mixed = samples_of(school, count, false, words.mixed())};
 }
 
 // The median time of one call, in milliseconds.
@@ -288,9 +331,8 @@ std::optional<std::string> difference(Answer ours, Answer theirs) {
   return fmt::format("{} parts are not {}", ours.size(), theirs.size());
 }
 
-awaitable<Result<BenchRow>> compare(const Comparison& comparison,
-                                    const std::vector<Sample>& samples,
-                                    const BenchOptions& options) {
+awaitable<Result<BenchRow>> compare(const Comparison& comparison, const BenchOptions& options) {
+  const auto& samples = comparison.samples;
   BenchRow row{.id = comparison.id,
                .what = comparison.what + ", p50; theirs: the guide's statement and indexes",
                .unit = "ms",
@@ -328,19 +370,23 @@ Result<void> bench_operations(const Stage& stage, const BenchOptions& options,
   return await([&](auto executor) -> awaitable<Result<void>> {
     auto guide = co_await pg::Connection::connect(executor, {.target = *theirs});
     if (guide.has_error()) co_return guide.error();
+    theirs->set("options", "-c timezone=UTC -c plan_cache_mode=force_custom_plan");
+    auto planned = co_await pg::Connection::connect(executor, {.target = *theirs});
+    if (planned.has_error()) co_return planned.error();
     pool::Pool pool(executor, {.target = learning::tuned(*ours)});
     auto bound = co_await learning::check_isolation(pool);
     if (bound.has_error()) co_return bound.error();
 
-    Operations operations(pool, *guide, stage.as_of);
-    const auto learners = samples(stage.school, options.calls, false);
-    const auto schools = samples(stage.school, options.calls, true);
+    const auto words = co_await search_words(**guide, options.calls);
+    if (words.has_error()) co_return words.error();
+    const auto samples = make_samples(stage.school, options.calls, *words);
+    Operations operations(pool, *guide, *planned, stage.as_of, samples);
     std::optional<Error> failure;
     for (const auto& comparison : operations.all()) {
       if (!options.wants(comparison.id)) continue;
+      if (comparison.budget == 0 && !options.details) continue;
       progress.update("comparing " + comparison.id);
-      auto row = co_await compare(comparison,
-                                  comparison.id == "analytics.guide" ? schools : learners, options);
+      auto row = co_await compare(comparison, options);
       if (row.has_error()) {
         failure = row.error();
         break;
@@ -349,6 +395,7 @@ Result<void> bench_operations(const Stage& stage, const BenchOptions& options,
     }
     (void)co_await pool.shutdown(std::chrono::seconds(5));
     (*guide)->close();
+    (*planned)->close();
     if (failure) co_return *failure;
     co_return Result<void>{};
   });

@@ -12,6 +12,7 @@ struct BenchOptions {
   int rounds = 5;                      // of each comparison, both sides in turn
   double seconds = 1.0;                // that one side of a throughput round lasts
   int calls = 20;                      // of one operation on one side of a round
+  bool details = true;                 // of operations also what no budget is about
   std::vector<std::string> only = {};  // prefixes of ids; empty: all
   bool wants(std::string_view id) const;
 };

@@ -107,7 +107,7 @@ Result<std::vector<BenchRow>> report(const Stage& stage, Context& context, Progr
     auto shown = show(stage, context.out);
     if (shown.has_error()) return shown.error();
   }
-  const BenchOptions options{.rounds = 3, .seconds = 1.0, .calls = 12};
+  const BenchOptions options{.rounds = 3, .seconds = 1.0, .calls = 12, .details = false};
   std::vector<BenchRow> rows;
   for (auto* part : {&bench_operations, &bench_batch, &bench_point_reads}) {
     auto done = part(stage, options, progress, rows);

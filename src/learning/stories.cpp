@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/mp11/list.hpp>
 #include <cmath>
 #include <fmt/format.h>
 #include <tuple>
@@ -16,6 +17,8 @@ namespace {
 using boost::asio::awaitable;
 
 constexpr int kMostRows = 100;
+constexpr int kColumns = boost::mp11::mp_size<
+    boost::describe::describe_members<Story, boost::describe::mod_public>>::value;
 constexpr std::int64_t kMostSkipped = 100'000;
 constexpr std::size_t kLongestSearch = 200;
 constexpr std::array<std::string_view, 6> kLevels{"A1", "A2", "B1", "B2", "C1", "C2"};
@@ -75,6 +78,7 @@ Listing choose(const StoriesRequest& request, const std::optional<StoryPosition>
   const auto last_accessed = after ? after->last_accessed : std::nullopt;
   if (request.search) {
     params.add(request.learner).add(last_accessed).add(request.level).add(*request.search);
+    params.add(request.include_total);
     return {&statements::stories_search, std::move(params)};
   }
   if (request.learner) {
@@ -89,13 +93,28 @@ Listing choose(const StoriesRequest& request, const std::optional<StoryPosition>
 }
 
 awaitable<Result<std::int64_t>> count(const Scope& scope, const StoriesRequest& request) {
-  pg::Params params(request.difficulty_min, request.difficulty_max, request.level);
+  namespace statements = sql::learning;
+  const bool by_difficulty = request.difficulty_min || request.difficulty_max;
+  const bool is_kept = !request.search && !by_difficulty;
+  pg::Params params;
+  if (!is_kept) params.add(request.difficulty_min).add(request.difficulty_max);
+  params.add(request.level);
   if (request.search) params.add(*request.search);
-  const auto& statement =
-      request.search ? sql::learning::stories_search_count : sql::learning::stories_count;
+  const auto& statement = request.search ? statements::stories_search_count
+                          : is_kept      ? statements::stories_total
+                                         : statements::stories_count;
   const auto rows = co_await scope.database.execute(statement, params, scope.call());
   if (rows.has_error()) co_return rows.error();
   co_return rows->value<std::int64_t>();
+}
+
+// The total that a search's rows bring with them; one without rows is asked for it, unless it began
+// at the first.
+awaitable<Result<std::int64_t>> found_in_all(const Scope& scope, const StoriesRequest& request,
+                                             const pg::Rows& rows) {
+  if (rows.size() > 0) co_return rows[0].get<std::int64_t>(rows.column("total_count"));
+  if (!request.cursor && request.offset == 0) co_return 0;
+  co_return co_await count(scope, request);
 }
 
 StoryPosition position_of(const pg::Rows& rows, const pg::Row& row) {
@@ -132,7 +151,12 @@ awaitable<Result<StoriesRows>> stories_rows(Scope scope, StoriesRequest request)
   const auto fetch = [&] { return scope.database.execute(*wanted.statement, wanted.params, call); };
   Result<pg::Rows> rows = pg::Rows();
   Result<std::int64_t> total = 0;
-  if (request.include_total) {
+  if (request.include_total && request.search) {
+    rows = co_await fetch();
+    if (rows.has_error()) co_return rows.error();
+    total = co_await found_in_all(scope, request, *rows);
+    if (total.has_error()) co_return total.error();
+  } else if (request.include_total) {
     // Two questions, on two lanes at once.
     using namespace boost::asio::experimental::awaitable_operators;
     std::tie(rows, total) = co_await (fetch() && count(scope, request));
@@ -142,7 +166,7 @@ awaitable<Result<StoriesRows>> stories_rows(Scope scope, StoriesRequest request)
   }
   if (rows.has_error()) co_return rows.error();
 
-  StoriesRows page{.rows = std::move(*rows)};
+  StoriesRows page{.rows = std::move(*rows), .columns = kColumns};
   page.has_more = page.rows.size() > request.limit;
   page.size = std::min(page.rows.size(), request.limit);
   if (page.has_more) {
@@ -165,11 +189,14 @@ awaitable<Result<StoriesRows>> stories_rows(Scope scope, StoriesRequest request)
 awaitable<Result<StoriesPage>> stories_page(Scope scope, StoriesRequest request) {
   auto page = co_await stories_rows(scope, std::move(request));
   if (page.has_error()) co_return page.error();
-  StoriesPage out{.stories = page->rows.as<Story>(),
+  StoriesPage out{.stories = {},
                   .has_more = page->has_more,
                   .next_cursor = std::move(page->next_cursor),
                   .total_count = page->total_count};
-  if (out.has_more) out.stories.pop_back();
+  out.stories.reserve(static_cast<std::size_t>(page->size));
+  for (int i = 0; i < page->size; ++i) {
+    out.stories.push_back(pg::read_row<Story>(page->rows[i]));
+  }
   co_return out;
 }
 

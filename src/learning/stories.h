@@ -56,8 +56,9 @@ struct StoriesPage {
 
 // The same page as the server sent it: for who passes it on without looking at each story.
 struct StoriesRows {
-  pg::Rows rows;  // columns as Story's members; perhaps one row more than `size`
+  pg::Rows rows;  // columns as Story's members, perhaps one more row or column
   int size = 0;
+  int columns = 0;
   bool has_more = false;
   std::optional<std::string> next_cursor;
   std::optional<std::int64_t> total_count;

@@ -83,7 +83,7 @@ awaitable<Result<Response>> get_stories(Call& call) {
   auto& body = response.body;
   body.reserve(static_cast<std::size_t>(page->size) * 600 + 200);
   body += "{\"stories\":";
-  RowWriter(page->rows).append_array(body, page->size);
+  RowWriter(page->rows, page->columns).append_array(body, page->size);
   body += page->has_more ? ",\"has_more\":true" : ",\"has_more\":false";
   body += ",\"next_cursor\":";
   if (page->next_cursor) {

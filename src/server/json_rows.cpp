@@ -90,8 +90,8 @@ void append_value(std::string& out, const pg::Row& row, int column, pg::Oid type
 
 }  // namespace
 
-RowWriter::RowWriter(const pg::Rows& rows) : rows_(&rows) {
-  for (int column = 0; column < rows.columns(); ++column) {
+RowWriter::RowWriter(const pg::Rows& rows, int columns) : rows_(&rows) {
+  for (int column = 0; column < columns; ++column) {
     columns_.push_back(
         {fmt::format("\"{}\":", rows.column_name(column)), rows.column_type(column)});
   }

@@ -22,7 +22,9 @@ namespace lyceum::server {
 class RowWriter {
  public:
   // The rows outlive the writer.
-  explicit RowWriter(const pg::Rows& rows);
+  explicit RowWriter(const pg::Rows& rows) : RowWriter(rows, rows.columns()) {}
+  // The first so many columns alone.
+  RowWriter(const pg::Rows& rows, int columns);
 
   // One row as an object, its columns as members in their order.
   void append_object(std::string& out, int row) const;

@@ -44,7 +44,16 @@ void grow(const AppDatabase& database) {
       select md5(id || ' ' || n)::uuid, word || ' ' || n, part_of_speech, definition,
              difficulty_level, frequency
       from vocabulary, generate_series(1, 9) n;
-    create index idx_stories_search on stories using gin (search) with (fastupdate = off);)");
+    -- No trigger has fired.
+    delete from story_counts;
+    insert into story_counts (tenant_id, level, stories)
+      select tenant_id, level, count(*) from stories where published group by tenant_id, level;
+    delete from vocabulary_heads;
+    insert into vocabulary_heads
+      select distinct on (difficulty_level) difficulty_level, frequency, id
+      from vocabulary order by difficulty_level, frequency desc, id;
+    create index idx_stories_search on stories using gin (lyceum_search_terms(tenant_id, search))
+      with (fastupdate = off) where published;)");
   database.change("vacuum analyze");
 }
 
@@ -140,8 +149,11 @@ TEST(Plans, use_the_indexes_that_the_statements_name) {
       EXPECT_TRUE(plan.indexes.contains(name)) << name;
       ++named;
     }
-    // Apart from what counts or has no index to name, nothing reads a table from end to end.
-    if (!uses.empty()) EXPECT_THAT(plan.scanned, ::testing::IsSubsetOf({"tenants"}));
+    // Apart from what counts or has no index to name, nothing reads a table from end to end that
+    // is not small by its nature.
+    if (!uses.empty()) {
+      EXPECT_THAT(plan.scanned, ::testing::IsSubsetOf({"tenants", "vocabulary_heads"}));
+    }
   }
   EXPECT_GE(named, 9);
 }
