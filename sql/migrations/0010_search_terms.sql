@@ -182,7 +182,6 @@ BEGIN
 
     EXIT WHEN hits = wanted;
   END LOOP;
-
 END
 $function$;
 
@@ -192,7 +191,6 @@ GRANT EXECUTE ON FUNCTION lyceum_find_stories(text, text, float8, float8, uuid, 
                                               timestamptz, uuid, integer, boolean)
   TO lyceum_app, lyceum_reader;
 
--- How many stories a search finds in all, exactly.
 -- How many stories a search finds in all, exactly. The index holds what is asked for, but whether a
 -- story that it names is visible stands in the table.
 CREATE OR REPLACE FUNCTION lyceum_count_stories(
@@ -223,7 +221,6 @@ BEGIN
       AND (difficulty_to IS NULL OR f.difficulty_score <= difficulty_to));
 END
 $function$;
-
 
 DROP FUNCTION lyceum_search_query(text, text);
 
