@@ -60,7 +60,7 @@ test-package: dependencies-package build ## installs, runs, upgrades and purges 
 	@scripts/test-package.sh $(ARGS)
 
 .PHONY: bench
-bench: build ## measures the budgets against the other ways: a table, and build/bench.json
+bench: dependencies-bench build ## measures the budgets against the other ways: a table, and build/bench.json
 	@$(lyceum) bench --out build/bench.json $(inputs) $(ARGS)
 
 .PHONY: lint
@@ -75,9 +75,11 @@ format: dependencies-lint ## puts every C++ file into the project's format
 clean: ## removes build/
 	@rm -rf build
 
-.PHONY: dependencies dependencies-test dependencies-package dependencies-sanitize dependencies-lint
+.PHONY: dependencies dependencies-bench dependencies-test dependencies-package dependencies-sanitize dependencies-lint
 dependencies:
 	@scripts/install-dependencies.sh build
+dependencies-bench:
+	@scripts/install-dependencies.sh build bench
 dependencies-test:
 	@scripts/install-dependencies.sh build package test
 dependencies-package:

@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       continue;
     }
     const Timestamp now{std::chrono::seconds(1'800'000'000)};
-    for (const Value& value :
-         {Value{}, Value{std::int64_t{-3}}, Value{0.5}, Value{std::string("x")}}) {
+    for (const Value& value : {Value{}, Value{std::int64_t{-3}}, Value{0.5}, Value{Text("x")}}) {
       const Row row(collector.columns.size(), value);
       const auto once = compiled->evaluate(row, now, NoPast()),
                  again = compiled->evaluate(row, now, NoPast());

@@ -2,8 +2,8 @@
 # Installs the Debian 12 packages that a part of the project needs, those that are missing and no
 # others. When nothing is missing it asks for no rights and takes a fraction of a second.
 #
-#   scripts/install-dependencies.sh [GROUP...]      groups: build (default), package, test, sanitize, lint,
-#                                                         fresh
+#   scripts/install-dependencies.sh [GROUP...]      groups: build (default), bench, package, test,
+#                                                         sanitize, lint, fresh
 #
 # SKIP_DEPENDENCIES=1 skips it: for systems other than Debian 12 that have all of it.
 set -euo pipefail
@@ -14,6 +14,7 @@ declare -A groups=(
            libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
            libpg-query-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libgtest-dev libgmock-dev curl
            postgresql-15 wordnet-base groff-base nodejs npm"
+  [bench]="prometheus-postgres-exporter"
   [package]="binutils dpkg-dev systemd groff-base"
   [test]="chromium prometheus prometheus-alertmanager"
   [sanitize]="libclang-rt-19-dev llvm-19"
@@ -69,10 +70,10 @@ without_main_cluster() {
   return $status
 }
 
-# Debian's Prometheus and Alertmanager start as services as they are installed, and with the system
-# from then on. The tests run their programs by themselves; where one was there before, it stays as
-# it was. The browser brings dbus along, which nothing here asks for either.
-services=" prometheus prometheus-alertmanager "
+# Debian's Prometheus, its exporter and Alertmanager start as services as they are installed, and
+# with the system from then on. Tests and bench run their programs by themselves; where one was there
+# before, it stays as it was. The browser brings dbus along, which nothing here asks for either.
+services=" prometheus prometheus-alertmanager prometheus-postgres-exporter "
 policy=/usr/sbin/policy-rc.d
 without_services() {
   local package status=0 made='' new=()

@@ -17,21 +17,64 @@ struct Arguments {
   bool reuse = false;
 };
 
-Result<std::vector<BenchRow>> measure(const Stage& stage, const BenchOptions& options,
-                                      ProgressLine& progress) {
-  std::vector<BenchRow> rows;
+// What is measured without a school's data.
+constexpr std::string_view kWithoutStage[] = {"routing.", "statistics.", "collectors.", "doctor.",
+                                              "monitor."};
+
+bool needs_stage(const BenchOptions& options) {
+  const auto without = [](const std::string& only) {
+    return std::ranges::any_of(kWithoutStage,
+                               [&](std::string_view id) { return only.starts_with(id); });
+  };
+  return options.only.empty() || !std::ranges::all_of(options.only, without);
+}
+
+Result<void> measure_on(const Stage& stage, const BenchOptions& options, ProgressLine& progress,
+                        std::vector<BenchRow>& rows) {
   for (auto* part :
        {&bench_point_reads, &bench_operations, &bench_http, &bench_batch, &bench_load}) {
     auto done = part(stage, options, progress, rows);
     if (done.has_error()) return done.error();
   }
-  auto done = bench_cluster(options, progress, rows);
-  if (done.has_error()) return done.error();
-  for (auto* part : {&bench_statistics, &bench_routing}) {
-    done = part(options, rows);
+  return {};
+}
+
+Result<void> measure_the_rest(const BenchOptions& options, ProgressLine& progress,
+                              std::vector<BenchRow>& rows) {
+  for (auto* part : {&bench_cluster, &bench_monitor, &bench_monitor_memory}) {
+    auto done = part(options, progress, rows);
     if (done.has_error()) return done.error();
   }
-  return rows;
+  for (auto* part : {&bench_statistics, &bench_routing}) {
+    auto done = part(options, rows);
+    if (done.has_error()) return done.error();
+  }
+  return {};
+}
+
+// The stage is there while it is measured on, and no longer unless it is to be kept.
+Result<void> measure_on_stage(const Context& context, const Arguments& arguments,
+                              ProgressLine& progress, std::vector<BenchRow>& rows) {
+  auto options = stage_options(context, arguments.input);
+  if (options.has_error()) return options.error();
+  // The size at which the design states its budgets.
+  options->name = "bench";
+  options->reuse = arguments.reuse;
+  options->scale.stories *= 5;
+  options->scale.sessions *= 3;
+  Interruption interruption([&] {
+    if (!arguments.keep) remove_interrupted_stage(*options, context.err);
+  });
+  auto stage = prepare_stage(*options, progress);
+  if (stage.has_error()) {
+    interruption.end();
+    return stage.error();
+  }
+  auto done = measure_on(*stage, arguments.bench, progress, rows);
+  Result<void> removed;
+  if (!arguments.keep) removed = remove_stage(*stage);
+  interruption.end();
+  return removed.has_error() ? removed : done;
 }
 
 bool wrong(const std::vector<BenchRow>& rows) {
@@ -39,30 +82,16 @@ bool wrong(const std::vector<BenchRow>& rows) {
 }
 
 int run_bench(Context& context, const Arguments& arguments) {
-  auto options = stage_options(context, arguments.input);
-  if (options.has_error()) return context.fail(options.error());
-  // The size at which the design states its budgets.
-  options->name = "bench";
-  options->reuse = arguments.reuse;
-  options->scale.stories *= 5;
-  options->scale.sessions *= 3;
   ProgressLine progress(context.err, context.terminal);
-  Interruption interruption([&] {
-    if (!arguments.keep) remove_interrupted_stage(*options, context.err);
-  });
-  auto stage = prepare_stage(*options, progress);
-  if (stage.has_error()) {
-    interruption.end();
-    return context.fail(stage.error());
+  std::vector<BenchRow> rows;
+  if (needs_stage(arguments.bench)) {
+    auto done = measure_on_stage(context, arguments, progress, rows);
+    if (done.has_error()) return context.fail(done.error());
   }
-  auto rows = measure(*stage, arguments.bench, progress);
-  Result<void> removed;
-  if (!arguments.keep) removed = remove_stage(*stage);
-  interruption.end();
-  if (removed.has_error()) return context.fail(removed.error());
-  if (rows.has_error()) return context.fail(rows.error());
+  auto done = measure_the_rest(arguments.bench, progress, rows);
+  if (done.has_error()) return context.fail(done.error());
 
-  const auto document = rows_json(*rows);
+  const auto document = rows_json(rows);
   if (!arguments.file.empty()) {
     std::ofstream out(arguments.file);
     out << document << '\n';
@@ -73,9 +102,9 @@ int run_bench(Context& context, const Arguments& arguments) {
   if (context.json) {
     context.out << document << std::endl;
   } else {
-    print_rows(context.out, *rows);
+    print_rows(context.out, rows);
   }
-  return wrong(*rows) ? kFailed : kDone;
+  return wrong(rows) ? kFailed : kDone;
 }
 
 }  // namespace
@@ -97,6 +126,8 @@ Command bench() {
             {"--seconds", "Length of one side of a throughput round", &arguments->bench.seconds});
         options.push_back(
             {"--calls", "Calls of an operation on one side of a round", &arguments->bench.calls});
+        options.push_back({"--tables", "Tables of the database that the monitor is measured on",
+                           &arguments->bench.tables});
         options.push_back({"--only", "Only ids that begin so", &arguments->bench.only});
         options.push_back(
             {"--reuse", "Measure on the cluster that --keep left", &arguments->reuse});

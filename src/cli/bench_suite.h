@@ -13,6 +13,7 @@ struct BenchOptions {
   double seconds = 1.0;                // that one side of a throughput round lasts
   int calls = 20;                      // of one operation on one side of a round
   bool details = true;                 // of operations also what no budget is about
+  int tables = 3000;                   // of the database that the monitor is measured on
   std::vector<std::string> only = {};  // prefixes of ids; empty: all
   bool wants(std::string_view id) const;
 };
@@ -30,9 +31,13 @@ Result<void> bench_http(const Stage& stage, const BenchOptions& options, Progres
                         std::vector<BenchRow>& rows);
 Result<void> bench_statistics(const BenchOptions& options, std::vector<BenchRow>& rows);
 Result<void> bench_routing(const BenchOptions& options, std::vector<BenchRow>& rows);
-// On servers of its own.
+// On servers of their own.
 Result<void> bench_cluster(const BenchOptions& options, ProgressLine& progress,
                            std::vector<BenchRow>& rows);
+Result<void> bench_monitor(const BenchOptions& options, ProgressLine& progress,
+                           std::vector<BenchRow>& rows);
+Result<void> bench_monitor_memory(const BenchOptions& options, ProgressLine& progress,
+                                  std::vector<BenchRow>& rows);
 Result<void> bench_load(const Stage& stage, const BenchOptions& options, ProgressLine& progress,
                         std::vector<BenchRow>& rows);
 

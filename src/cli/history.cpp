@@ -36,10 +36,10 @@ std::string when(Timestamp at) {
 std::string cell_text(const Value& value) {
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return std::to_string(*integer);
   if (const auto* real = std::get_if<double>(&value)) return fmt::format("{:.6g}", *real);
-  const auto* text = std::get_if<std::string>(&value);
+  const auto* text = std::get_if<watch::Text>(&value);
   if (text == nullptr) return "";
   // A statement's text has lines, and a table's row is one.
-  auto out = text->substr(0, 60);
+  auto out = std::string(text->view().substr(0, 60));
   std::replace_if(
       out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return out;

@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
+#include <set>
 
 #include "base/escape.h"
 #include "base/sha256.h"
@@ -45,6 +46,7 @@ Alert made(const Condition& condition, std::string id, Moment now) {
   out.keys = condition.keys;
   out.inhibits_node = rule.inhibits_node;
   out.everywhere = rule.everywhere;
+  out.replicated = rule.replicated;
   out.collector = rule.collector->name;
   out.why = rule.why;
   // Keys first: what is Lyceum's own and what the rule says wins over a column of the same name.
@@ -141,13 +143,17 @@ bool Matcher::matches(const std::map<std::string, std::string>& labels) const {
   return fits(pattern, found == labels.end() ? "" : std::string_view(found->second)) != negated;
 }
 
-std::vector<AlertChange> AlertBook::observe(const Source& source,
-                                            std::span<const Condition> conditions, Moment now) {
+std::vector<AlertChange> AlertBook::observe(const Source& source, const Judgement& judgement,
+                                            Moment now) {
   std::vector<AlertChange> changes;
-  std::map<std::string, bool> seen;
-  for (const auto& condition : conditions) {
+  std::set<std::string> ruled;
+  for (const auto& [id, alert] : alerts_) ruled.insert(alert.rule);
+  std::set<std::string> seen;
+  for (const auto& condition : judgement.conditions) {
+    // Most conditions are of things that there is no alert of.
+    if (!condition.fires && !ruled.contains(condition.rule->name)) continue;
     auto id = alert_id(condition);
-    seen[id] = true;
+    seen.insert(id);
     auto found = alerts_.find(id);
     if (found == alerts_.end()) {
       if (!condition.fires) continue;
@@ -178,7 +184,8 @@ std::vector<AlertChange> AlertBook::observe(const Source& source,
     // A sample of the process itself has many nodes in its rows, and itself no node.
     // What has to hold everywhere is no source's own, and clears only where that is said.
     const bool of_source = !alert.everywhere && alert.collector == source.collector &&
-                           (source.node.empty() || alert.node == source.node) &&
+                           (source.node.empty() || alert.node == source.node ||
+                            (alert.replicated && alert.node == judgement.speaks_for)) &&
                            (source.database.empty() || alert.database == source.database);
     if (!of_source || seen.contains(one->first)) {
       ++one;
@@ -364,6 +371,7 @@ std::string AlertBook::save(Moment now) const {
                      {"state", name_of(alert.state)},
                      {"inhibits_node", alert.inhibits_node},
                      {"everywhere", alert.everywhere},
+                     {"replicated", alert.replicated},
                      {"collector", alert.collector},
                      {"value", nullptr},
                      {"summary", alert.summary},
@@ -430,6 +438,10 @@ Result<void> AlertBook::restore(std::string_view document, Moment now) {
                                         : AlertState::resolved;
       alert.inhibits_node = one.at("inhibits_node").as_bool();
       alert.everywhere = one.at("everywhere").as_bool();
+      // What was saved by an earlier Lyceum has none.
+      if (const auto* replicated = one.if_contains("replicated")) {
+        alert.replicated = replicated->as_bool();
+      }
       alert.collector = text_at(one, "collector");
       if (!one.at("value").is_null()) alert.value = one.at("value").to_number<double>();
       alert.summary = text_at(one, "summary");

@@ -34,6 +34,13 @@ struct Condition {
   std::string summary, mend;  // where it fires or is between
 };
 
+// What the rules say of one sample. Conditions that clear may be left out.
+struct Judgement {
+  std::vector<Condition> conditions;
+  // The node whose alerts by replicated rules it speaks of, see Voices; nothing: it speaks of none.
+  std::optional<std::string> speaks_for;
+};
+
 enum class AlertState : std::uint8_t { pending, firing, resolved };
 [[nodiscard]] std::string_view name_of(AlertState state);
 
@@ -49,6 +56,7 @@ struct Alert {
   AlertState state = AlertState::pending;
   bool inhibits_node = false;
   bool everywhere = false;
+  bool replicated = false;
   std::string collector;
   std::optional<double> value;
   std::string summary, why, mend;
@@ -121,10 +129,9 @@ class AlertBook {
  public:
   explicit AlertBook(AlertOptions options = {}) : options_(options) {}
 
-  // All conditions of one sample: alerts of the source and these rules that are not among them
-  // clear. `conditions` may leave out what clears.
-  std::vector<AlertChange> observe(const Source& source, std::span<const Condition> conditions,
-                                   Moment now);
+  // All that the rules say of one sample: alerts of the source and these rules of which nothing is
+  // said clear.
+  std::vector<AlertChange> observe(const Source& source, const Judgement& judgement, Moment now);
   // Lets time pass: staleness, silences that end. Call it now and then.
   std::vector<AlertChange> tick(Moment now);
 

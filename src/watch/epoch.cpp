@@ -8,18 +8,18 @@
 namespace lyceum::watch {
 namespace {
 
-std::string key_of(const Collector& collector, const Row& row) {
-  std::string out;
+std::size_t hash_of_keys(const Collector& collector, const Row& row) {
+  std::size_t out = 0;
+  const auto add = [&](std::size_t part) {
+    out ^= part + 0x9e3779b97f4a7c15U + (out << 6U) + (out >> 2U);
+  };
   for (std::size_t i = 0; i < collector.columns.size() && i < row.size(); ++i) {
     if (collector.columns[i].kind != Kind::key) continue;
-    if (const auto* text = std::get_if<std::string>(&row[i])) {
-      out += std::to_string(text->size()) + ':' + *text;
-    } else if (const auto* number = std::get_if<std::int64_t>(&row[i])) {
-      out += '#' + std::to_string(*number);
-    } else if (const auto* real = std::get_if<double>(&row[i])) {
-      out += '#' + std::to_string(*real);
+    if (const auto* text = std::get_if<Text>(&row[i])) {
+      add(std::hash<std::string_view>()(text->view()));
+    } else {
+      add(std::hash<double>()(number_of(row[i]).value_or(0)));
     }
-    out += ',';
   }
   return out;
 }
@@ -32,27 +32,47 @@ std::int64_t in_microseconds(double seconds) {
 
 std::int64_t Epochs::next(const Collector& collector, const Sample& sample,
                           const CountedSince& since) {
-  std::map<std::string, std::vector<double>> counters;
-  for (const auto& row : sample.rows) {
-    std::vector<double> values;
-    for (std::size_t i = 0; i < collector.columns.size() && i < row.size(); ++i) {
-      if (collector.columns[i].kind == Kind::counter)
-        values.push_back(number_of(row[i]).value_or(0));
-    }
-    if (!values.empty()) counters.emplace(key_of(collector, row), std::move(values));
+  std::vector<std::size_t> columns;
+  for (std::size_t i = 0; i < collector.columns.size(); ++i) {
+    if (collector.columns[i].kind == Kind::counter) columns.push_back(i);
+  }
+  // Rows in the order of their hashes; of two with one hash, which is one in many billions where
+  // keys differ, the second is left out.
+  std::vector<std::pair<std::size_t, const Row*>> rows;
+  if (!columns.empty()) {
+    for (const auto& row : sample.rows) rows.emplace_back(hash_of_keys(collector, row), &row);
+    std::sort(rows.begin(), rows.end());  // of one hash, the first of the sample first
+    const auto gone = std::unique(rows.begin(), rows.end(),
+                                  [](const auto& a, const auto& b) { return a.first == b.first; });
+    rows.erase(gone, rows.end());
   }
   auto& last = sources_[sample.source];
-  std::size_t had_counted = 0, fell = 0;
-  for (const auto& [key, values] : counters) {
-    const auto before = last.counters.find(key);
-    if (before == last.counters.end()) continue;
-    const auto& old = before->second;
-    if (std::all_of(old.begin(), old.end(), [](double one) { return one <= 0; })) continue;
-    ++had_counted;
-    bool lower = false;
-    for (std::size_t i = 0; i < old.size(); ++i) lower = lower || values[i] < old[i];
-    fell += lower ? 1 : 0;
+  std::vector<std::size_t> hashes;
+  std::vector<double> counters;
+  std::size_t had_counted = 0, fell = 0, before = 0;
+  for (const auto& [hash, row] : rows) {
+    const auto at = counters.size();
+    for (const auto column : columns) {
+      counters.push_back(column < row->size() ? number_of((*row)[column]).value_or(0) : 0);
+    }
+    while (before < last.rows.size() && last.rows[before] < hash) ++before;
+    if (before < last.rows.size() && last.rows[before] == hash) {
+      const auto* old = &last.counters[before * columns.size()];
+      bool lower = false;
+      for (std::size_t i = 0; i < columns.size(); ++i) lower = lower || counters[at + i] < old[i];
+      ++had_counted;
+      fell += lower ? 1 : 0;
+    }
+    // One that has counted nothing cannot fall.
+    if (std::any_of(counters.begin() + static_cast<std::ptrdiff_t>(at), counters.end(),
+                    [](double one) { return one > 0; })) {
+      hashes.push_back(hash);
+    } else {
+      counters.resize(at);
+    }
   }
+  hashes.shrink_to_fit();
+  counters.shrink_to_fit();
   const auto by_its_word =
       in_microseconds(std::max(since.started_at, since.stats_reset.value_or(0)));
   if (!last.since) {
@@ -63,6 +83,7 @@ std::int64_t Epochs::next(const Collector& collector, const Sample& sample,
     last.epoch = std::max(last.epoch + 1, by_its_word);
   }
   last.since = since;
+  last.rows = std::move(hashes);
   last.counters = std::move(counters);
   return last.epoch;
 }

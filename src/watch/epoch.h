@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <string>
+#include <vector>
 
 #include "watch/collector.h"
 #include "watch/sample.h"
@@ -41,8 +41,11 @@ class Epochs {
  private:
   struct Last {
     std::int64_t epoch = 0;
-    std::optional<CountedSince> since;                    // nothing: no sample yet
-    std::map<std::string, std::vector<double>> counters;  // by the row's keys
+    std::optional<CountedSince> since;  // nothing: no sample yet
+    // The counters of its rows that have counted anything, one row after the other, by a hash of
+    // the row's keys; rows are in the order of these.
+    std::vector<std::size_t> rows;
+    std::vector<double> counters;
   };
   std::map<Source, Last> sources_;
 };

@@ -1,15 +1,17 @@
 #include "watch/evaluate.h"
 
+#include <boost/container/small_vector.hpp>
 #include <cmath>
 #include <fmt/format.h>
 #include <set>
 
+#include "watch/past.h"
 #include "watch/value.h"
+#include "watch/voices.h"
 
 namespace lyceum::watch {
 namespace {
 
-constexpr int kStretches = 60;
 // By so much two clocks come apart without one of them being set: what reading takes, above all.
 constexpr auto kTogether = std::chrono::seconds(5);
 
@@ -23,12 +25,29 @@ std::map<std::string, std::string> keys_of(const Collector& collector, const Row
   return out;
 }
 
-// Lengths before the parts, so that no two rows have one name.
-std::string name_of_row(const std::map<std::string, std::string>& keys) {
+// A row's name among its neighbours: its keys, each after its length, so that no two have the same
+// and the keys can be had of it again.
+std::string name_of_row(const Collector& collector, const Row& row) {
   std::string out;
-  for (const auto& [name, value] : keys) {
-    out += fmt::format("{}:", value.size());
-    out += value;
+  for (std::size_t i = 0; i < collector.columns.size() && i < row.size(); ++i) {
+    if (collector.columns[i].kind != Kind::key) continue;
+    const auto* text = std::get_if<Text>(&row[i]);
+    const auto made = text != nullptr ? std::string() : text_of(row[i]);
+    const auto part = text != nullptr ? text->view() : std::string_view(made);
+    out += std::to_string(part.size());
+    out += ':';
+    out += part;
+  }
+  return out;
+}
+std::map<std::string, std::string> keys_of_name(const Collector& collector, std::string_view name) {
+  std::map<std::string, std::string> out;
+  for (const auto& column : collector.columns) {
+    const auto colon = name.find(':');
+    if (column.kind != Kind::key || colon == std::string_view::npos) continue;
+    const auto size = std::stoul(std::string(name.substr(0, colon)));
+    out.emplace(column.name, name.substr(colon + 1, size));
+    name.remove_prefix(colon + 1 + size);
   }
   return out;
 }
@@ -112,86 +131,81 @@ Template::Row place_of(const Look& look, const Truth& truth, std::string_view no
 }
 
 // The node that a row speaks of: of a sample that has none itself, the row's own.
-std::string node_of(const Sample& sample, const std::map<std::string, std::string>& keys) {
-  const auto own = keys.find("node");
-  return sample.source.node.empty() && own != keys.end() ? own->second : sample.source.node;
+std::string node_of(const Sample& sample, const Collector& collector, const Row& row) {
+  const auto own = collector.position("node");
+  if (!sample.source.node.empty() || own < 0 ||
+      collector.columns[static_cast<std::size_t>(own)].kind != Kind::key ||
+      static_cast<std::size_t>(own) >= row.size()) {
+    return sample.source.node;
+  }
+  return text_of(row[static_cast<std::size_t>(own)]);
 }
 
 }  // namespace
 
 struct Evaluator::Memory {
-  struct Track {
-    int column = 0;
-    Duration window{};
-  };
-  struct RowPast final : Past {
-    explicit RowPast(const std::vector<Track>& its_tracks)
-        : tracks(&its_tracks), columns(its_tracks.size()) {}
-    const std::vector<Track>* tracks;
-    std::vector<std::vector<Stretch>> columns;
-    std::uint64_t seen = 0;
-
-    [[nodiscard]] std::span<const Stretch> of(int column) const override {
-      for (std::size_t i = 0; i < tracks->size(); ++i) {
-        if ((*tracks)[i].column == column) return columns[i];
-      }
-      return {};
-    }
-  };
-  struct SourcePast {
+  struct OfSource {
+    explicit OfSource(const std::vector<Track>& tracks) : past(tracks) {}
     Timestamp newest{};
     std::int64_t epoch = 0;
     std::uint64_t samples = 0;
     // By how much the wall clock was ahead of the steady one at the newest sample.
     std::optional<std::chrono::microseconds> ahead;
-    std::map<std::string, RowPast> rows;
-
-    void move(std::chrono::microseconds by) {
-      for (auto& [name, row] : rows) {
-        for (auto& column : row.columns) {
-          for (auto& stretch : column) stretch.at += by;
-        }
-      }
-    }
+    SourcePast past;
   };
+  OfSource& of(const Source& source, const Collector* collector) {
+    return sources.try_emplace(source, tracks[collector]).first->second;
+  }
 
   std::map<const Collector*, std::vector<Track>> tracks;
   std::map<const Collector*, std::vector<const Rule*>> rules;
-  std::map<Source, SourcePast> sources;
+  std::map<Source, OfSource> sources;
+
   // Of rules that have to hold everywhere: which nodes have a row, and whether it holds there.
   struct Everywhere {
-    Condition cleared;  // what to say when no node has it any more
-    std::map<std::string, bool> nodes;
-  };
-  std::map<std::string, Everywhere> everywhere;
+    boost::container::small_vector<std::pair<Text, bool>, 1> nodes;
+    std::uint64_t seen = 0;    // the sample, of whatever node, that had it last
+    std::optional<bool> said;  // what was last said of it
 
-  static void add(std::vector<Stretch>& past, const Track& track, bool counts, bool new_epoch,
-                  Timestamp at, double value) {
-    const bool anew = !past.empty() && (new_epoch || (counts && value < past.back().last));
-    const auto part =
-        std::chrono::duration_cast<std::chrono::microseconds>(track.window) / kStretches;
-    if (!past.empty() && !anew && at - past.back().at < part) {
-      auto& last = past.back();
-      last.last = value;
-      last.low = std::min(last.low, value);
-      last.high = std::max(last.high, value);
-      last.sum += value;
-      last.count += 1;
-      return;
+    [[nodiscard]] auto find(std::string_view node) {
+      return std::find_if(nodes.begin(), nodes.end(),
+                          [&](const auto& one) { return one.first.view() == node; });
     }
-    past.push_back({.at = at,
-                    .first = value,
-                    .last = value,
-                    .low = value,
-                    .high = value,
-                    .sum = value,
-                    .count = 1,
-                    .anew = anew});
-    // The newest that is old enough stays: it is what a rise is measured from.
-    const auto since = at - std::chrono::duration_cast<std::chrono::microseconds>(track.window);
-    std::size_t unneeded = 0;
-    while (unneeded + 1 < past.size() && past[unneeded + 1].at <= since) ++unneeded;
-    past.erase(past.begin(), past.begin() + static_cast<std::ptrdiff_t>(unneeded));
+    void take(const Text& node, bool holds) {
+      const auto found = find(node);
+      if (found == nodes.end()) {
+        nodes.emplace_back(node, holds);
+      } else {
+        found->second = holds;
+      }
+    }
+    [[nodiscard]] bool holds() const {
+      return std::all_of(nodes.begin(), nodes.end(), [](const auto& one) { return one.second; });
+    }
+  };
+  struct ByName {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const { return a < b; }
+  };
+  // By rule and database, then by the row's name.
+  std::map<std::pair<const Rule*, std::string>, std::map<Text, Everywhere, ByName>> everywhere;
+  std::uint64_t samples = 0;
+  Voices voices;
+
+  // Makes of what holds of a node's row what holds everywhere; false where that need not be said.
+  bool look_everywhere(const Rule& rule, const std::string& database, const std::string& name,
+                       const Text& node, Truth& truth, bool quiet) {
+    auto& rows = everywhere[{&rule, database}];
+    auto found = rows.find(std::string_view(name));
+    if (found == rows.end()) found = rows.try_emplace(Text(name)).first;
+    auto& entry = found->second;
+    entry.seen = samples;
+    entry.take(node, truth.fires);
+    truth.fires = entry.holds();
+    truth.clears = !truth.fires;
+    if (quiet || !truth.known) return false;
+    // That it does not hold is said once.
+    return std::exchange(entry.said, truth.fires) != false || truth.fires;
   }
 };
 
@@ -201,13 +215,17 @@ Evaluator::Evaluator(std::shared_ptr<const RuleSet> rules)
     memory_->rules[rule.collector].push_back(&rule);
     auto& tracks = memory_->tracks[rule.collector];
     for (const auto& look : rule.looks_back()) {
-      const auto found = std::find_if(tracks.begin(), tracks.end(), [&](const Memory::Track& one) {
-        return one.column == look.column;
-      });
+      const auto found = std::find_if(tracks.begin(), tracks.end(),
+                                      [&](const Track& one) { return one.column == look.column; });
       if (found == tracks.end()) {
-        tracks.push_back({.column = look.column, .window = look.window});
+        const auto& column = rule.collector->columns[static_cast<std::size_t>(look.column)];
+        tracks.push_back({.column = look.column,
+                          .window = look.window,
+                          .within = look.within,
+                          .counts = column.kind == Kind::counter});
       } else {
         found->window = std::max(found->window, look.window);
+        found->within = found->within || look.within;
       }
     }
   }
@@ -216,8 +234,8 @@ Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
 
-std::vector<Condition> Evaluator::take(const Sample& sample, std::optional<SteadyTime> read) {
-  auto& source = memory_->sources[sample.source];
+Judgement Evaluator::take(const Sample& sample, std::optional<SteadyTime> read) {
+  auto& source = memory_->of(sample.source, find_collector(sample.source.collector));
   const bool older = source.samples > 0 && sample.at <= source.newest;
   std::optional<std::chrono::microseconds> ahead;
   if (read) {
@@ -226,9 +244,9 @@ std::vector<Condition> Evaluator::take(const Sample& sample, std::optional<Stead
   }
   if (ahead && source.ahead) {
     const auto by = *ahead - *source.ahead;
-    if (older || std::chrono::abs(by) > kTogether) source.move(by);
+    if (older || std::chrono::abs(by) > kTogether) source.past.move(by);
   } else if (older) {
-    source.rows.clear();
+    source.past.clear();
   }
   source.ahead = ahead;
   return look_at(sample, false);
@@ -256,58 +274,53 @@ std::vector<Evaluator::Wanted> Evaluator::wanted() const {
 
 // Quiet: only what is remembered matters, which of rules that hold everywhere is what each node
 // said.
-std::vector<Condition> Evaluator::look_at(const Sample& sample, bool quiet) {
-  std::vector<Condition> out;
+Judgement Evaluator::look_at(const Sample& sample, bool quiet) {
+  Judgement judgement;
+  auto& out = judgement.conditions;
+  memory_->voices.note(sample);
   const auto* const collector = find_collector(sample.source.collector);
   const auto rules = memory_->rules.find(collector);
-  if (collector == nullptr || rules == memory_->rules.end()) return out;
-  const auto& tracks = memory_->tracks[collector];
-  auto& source = memory_->sources[sample.source];
+  if (collector == nullptr || rules == memory_->rules.end()) return judgement;
+  if (!quiet && std::any_of(rules->second.begin(), rules->second.end(),
+                            [](const Rule* one) { return one->replicated; })) {
+    judgement.speaks_for = memory_->voices.speaks_for(sample.source);
+  }
+  auto& source = memory_->of(sample.source, collector);
   const bool new_epoch = source.samples > 0 && sample.epoch != source.epoch;
   source.newest = sample.at;
   source.epoch = sample.epoch;
   ++source.samples;
+  ++memory_->samples;
+  source.past.begin(sample.at, new_epoch);
 
-  std::set<std::string> holds_somewhere;
+  const NoPast no_past;
+  const Text own_node(sample.source.node);
   for (const auto& row : sample.rows) {
-    const auto keys = keys_of(*collector, row);
-    const auto row_name = name_of_row(keys);
-    auto& past = source.rows.try_emplace(row_name, tracks).first->second;
-    past.seen = source.samples;
-    for (std::size_t i = 0; i < tracks.size(); ++i) {
-      const auto column = static_cast<std::size_t>(tracks[i].column);
-      const auto value = column < row.size() ? number_of(row[column]) : std::nullopt;
-      if (!value) continue;
-      const bool counts = collector->columns[column].kind == Kind::counter;
-      Memory::add(past.columns[i], tracks[i], counts, counts && new_epoch, sample.at, *value);
-    }
-    const Look look{.row = row, .at = sample.at, .past = past};
-    const auto node = node_of(sample, keys);
+    const auto name = name_of_row(*collector, row);
+    const auto* past = source.past.note(std::hash<std::string>()(name), row);
+    const Look look{.row = row, .at = sample.at, .past = past == nullptr ? no_past : *past};
+    const auto own = node_of(sample, *collector, row);
     for (const auto* rule : rules->second) {
       if (quiet && !rule->everywhere) continue;
+      if (rule->replicated && !judgement.speaks_for) continue;
       auto truth = look.judge(*rule);
-      Condition condition{.rule = rule, .node = node, .database = sample.source.database};
-      condition.keys = keys;
-      if (rule->everywhere) {
-        // It is no node's but of all: an alert without a node.
-        condition.node.clear();
-        const auto whole = rule->name + '\n' + sample.source.database + '\n' + row_name;
-        auto& entry = memory_->everywhere[whole];
-        entry.cleared = condition;
-        entry.cleared.clears = true;
-        entry.nodes[node] = truth.fires;
-        holds_somewhere.insert(whole);
-        truth.fires = std::all_of(entry.nodes.begin(), entry.nodes.end(),
-                                  [](const auto& one) { return one.second; });
-        truth.clears = !truth.fires;
+      const auto& node = rule->replicated ? *judgement.speaks_for : own;
+      // It is no node's but of all: an alert without a node.
+      if (rule->everywhere &&
+          !memory_->look_everywhere(*rule, sample.source.database, name,
+                                    own == own_node.view() ? own_node : own, truth, quiet)) {
+        continue;
       }
-      if (quiet) continue;
-      if (!rule->everywhere && truth.known && truth.clears && !truth.fires) continue;
-      condition.fires = truth.fires;
-      condition.clears = truth.clears;
-      condition.known = truth.known;
-      condition.value = truth.value;
-      if (truth.known) {
+      if (truth.known && truth.clears && !truth.fires && !rule->everywhere) continue;
+      Condition condition{.rule = rule,
+                          .node = rule->everywhere ? "" : node,
+                          .database = sample.source.database,
+                          .keys = keys_of(*collector, row),
+                          .fires = truth.fires,
+                          .clears = truth.clears,
+                          .known = truth.known,
+                          .value = truth.value};
+      if (truth.known && (truth.fires || !truth.clears)) {
         const auto place = place_of(look, truth, node, sample.source.database);
         condition.summary = rule->summary.render(place);
         condition.mend = rule->mend.render(place);
@@ -315,20 +328,28 @@ std::vector<Condition> Evaluator::look_at(const Sample& sample, bool quiet) {
       out.push_back(std::move(condition));
     }
   }
-  std::erase_if(source.rows, [&](const auto& one) { return one.second.seen != source.samples; });
+  source.past.end();
   // A node that has no such row any more has no say.
-  for (auto& [whole, entry] : memory_->everywhere) {
-    const auto& cleared = entry.cleared;
-    if (cleared.rule->collector != collector || cleared.database != sample.source.database ||
-        holds_somewhere.contains(whole)) {
-      continue;
-    }
-    if (entry.nodes.erase(sample.source.node) > 0 && entry.nodes.empty() && !quiet) {
-      out.push_back(cleared);
+  for (auto& [of, rows_of] : memory_->everywhere) {
+    if (of.first->collector != collector || of.second != sample.source.database) continue;
+    for (auto one = rows_of.begin(); one != rows_of.end();) {
+      auto& entry = one->second;
+      const auto own = entry.find(sample.source.node);
+      if (entry.seen != memory_->samples && own != entry.nodes.end()) entry.nodes.erase(own);
+      if (!entry.nodes.empty()) {
+        ++one;
+        continue;
+      }
+      if (!quiet) {
+        out.push_back({.rule = of.first,
+                       .database = of.second,
+                       .keys = keys_of_name(*collector, one->first),
+                       .clears = true});
+      }
+      one = rows_of.erase(one);
     }
   }
-  std::erase_if(memory_->everywhere, [](const auto& one) { return one.second.nodes.empty(); });
-  return out;
+  return judgement;
 }
 
 namespace {
@@ -364,15 +385,17 @@ Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules) {
         const auto truth = look.judge(rule);
         judged = judged || (truth.known && !truth.wants_history);
         wants_history = wants_history || truth.wants_history || (!truth.known && rule.once_when);
-        const auto keys = keys_of(*rule.collector, row);
-        const auto name = sample.source.database + '\n' + name_of_row(keys);
-        nodes[name].first += 1;
+        if (!rule.everywhere && !truth.fires) continue;
+        const auto name = rule.everywhere
+                              ? sample.source.database + '\n' + name_of_row(*rule.collector, row)
+                              : std::string();
+        if (rule.everywhere) nodes[name].first += 1;
         if (!truth.fires) continue;
-        nodes[name].second += 1;
+        if (rule.everywhere) nodes[name].second += 1;
         Verdict verdict{.rule = rule.name, .severity = rule.severity};
-        verdict.node = node_of(sample, keys);
+        verdict.node = node_of(sample, *rule.collector, row);
         verdict.database = sample.source.database;
-        verdict.labels = keys;
+        verdict.labels = keys_of(*rule.collector, row);
         for (const auto& [label, value] : rule.labels) verdict.labels[label] = value;
         verdict.value = truth.value;
         const auto place = place_of(look, truth, verdict.node, verdict.database);
@@ -405,14 +428,14 @@ Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules) {
                     other.labels == one.labels;
            });
   };
-  // What a replica's catalogue says is its primary's word for word, and is mended there.
+  // What a replica has from its primary is mended there.
   const auto replicas = replicas_among(samples);
   const auto repeats = [&](const Verdict& one) {
-    return replicas.contains(one.node) &&
+    return rules.find(one.rule)->replicated && replicas.contains(one.node) &&
            std::any_of(out.found.begin(), out.found.end(), [&](const Verdict& other) {
              return other.rule == one.rule && other.database == one.database &&
-                    other.labels == one.labels && other.summary == one.summary &&
-                    other.node != one.node && !replicas.contains(other.node);
+                    other.labels == one.labels && other.node != one.node &&
+                    !replicas.contains(other.node);
            });
   };
   std::vector<Verdict> kept;

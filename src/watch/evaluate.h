@@ -23,13 +23,13 @@ class Evaluator {
   Evaluator& operator=(Evaluator&&) noexcept;
   ~Evaluator();
 
-  // What the rules say of this sample, for AlertBook::observe(). What clears is left out. The
-  // conditions point into the rules.
+  // What the rules say of this sample, for AlertBook::observe(). The conditions point into the
+  // rules.
   //
   // `read` is when the sample was read, by the steady clock. With it a clock that is set moves the
   // past along, so that rates stay what they are. Without it (a replay) a sample that is older than
   // one of its source before makes that source's past begin anew.
-  std::vector<Condition> take(const Sample& sample, std::optional<SteadyTime> read = std::nullopt);
+  Judgement take(const Sample& sample, std::optional<SteadyTime> read = std::nullopt);
 
   // As take(), of what was read before this process began; nothing is said of it. Samples of one
   // source in the order of their times; one that is not is left out. Not after that source's first
@@ -50,7 +50,7 @@ class Evaluator {
 
  private:
   struct Memory;
-  std::vector<Condition> look_at(const Sample& sample, bool quiet);
+  Judgement look_at(const Sample& sample, bool quiet);
   std::shared_ptr<const RuleSet> rules_;
   std::unique_ptr<Memory> memory_;
 };
@@ -71,8 +71,8 @@ struct Verdicts {
   std::vector<std::pair<std::string, std::string>> unjudged;
 };
 
-// What the rules say of one sample of each source, without waiting for anything to last. What a
-// replica says in the words of another node that is none is left out.
+// What the rules say of one sample of each source, without waiting for anything to last. What
+// replicated rules say of a replica is left out where they say it of its primary.
 [[nodiscard]] Verdicts verdicts(std::span<const Sample> samples, const RuleSet& rules);
 
 }  // namespace lyceum::watch

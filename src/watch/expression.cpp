@@ -575,7 +575,7 @@ class ExpressionParser {
         std::chrono::duration_cast<Duration>(std::chrono::duration<double>(token_.number));
     next();
     take_sign(")");
-    looks_.push_back({.column = found, .window = window});
+    looks_.push_back({.column = found, .window = window, .within = !counts});
     return made({.operation = operation, .column = found, .window = window}, Type::number, false,
                 name.at);
   }
@@ -710,8 +710,8 @@ struct Evaluation {
       out.value = static_cast<double>(*integer);
     } else if (const auto* real = std::get_if<double>(&row[index])) {
       if (std::isfinite(*real)) out.value = *real;
-    } else if (const auto* text = std::get_if<std::string>(&row[index])) {
-      out.value = std::string_view(*text);
+    } else if (const auto* text = std::get_if<Text>(&row[index])) {
+      out.value = text->view();
     }
     return out;
   }

@@ -95,6 +95,8 @@ class Expression {
   struct Look {
     int column = 0;
     Duration window{};
+    bool within =
+        false;  // at all readings since (max, min, avg), not only at one as old (increase)
   };
   [[nodiscard]] const std::vector<Look>& looks_back() const { return looks_; }
 

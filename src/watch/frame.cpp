@@ -122,11 +122,11 @@ Number number_of(const Value& value) {
     }
     return {Form::bits, *number_in(Form::bits, value)};
   }
-  return {std::holds_alternative<std::string>(value) ? Form::text : Form::nothing, 0};
+  return {std::holds_alternative<Text>(value) ? Form::text : Form::nothing, 0};
 }
 
 std::size_t text_size(const Value& value) {
-  const auto* text = std::get_if<std::string>(&value);
+  const auto* text = std::get_if<Text>(&value);
   return text == nullptr ? 0 : text->size();
 }
 
@@ -134,7 +134,7 @@ constexpr std::size_t kTexts = 128;
 constexpr std::size_t kLeastRemembered = 24;
 constexpr std::size_t kMostRemembered = 1024;
 
-void remember(Picture& picture, const std::string& text) {
+void remember(Picture& picture, const Text& text) {
   if (text.size() < kLeastRemembered || text.size() > kMostRemembered) return;
   if (picture.texts.size() < kTexts) {
     picture.texts.push_back(text);
@@ -171,7 +171,7 @@ class Writer {
     if (more != 0) number(more);
   }
 
-  void text_cell(const std::string* before, const std::string& value, Picture& film) {
+  void text_cell(const Text* before, const Text& value, Picture& film) {
     if (value.size() >= kLeastRemembered) {
       const auto known = std::find(film.texts.begin(), film.texts.end(), value);
       if (known != film.texts.end()) {
@@ -180,18 +180,19 @@ class Writer {
     }
     std::size_t shared = 0;
     if (before != nullptr) {
-      const auto most = std::min(before->size(), value.size());
-      while (shared < most && (*before)[shared] == value[shared]) ++shared;
+      const auto was = before->view(), is = value.view();
+      const auto most = std::min(was.size(), is.size());
+      while (shared < most && was[shared] == is[shared]) ++shared;
     }
     head(Form::text, 2 * shared);
     number(value.size() - shared);
-    text(std::string_view(value).substr(shared));
+    text(value.view().substr(shared));
     remember(film, value);
   }
 
   void cell(const Value& expected, const Value& value, Picture& film) {
-    if (const auto* text_value = std::get_if<std::string>(&value)) {
-      return text_cell(std::get_if<std::string>(&expected), *text_value, film);
+    if (const auto* text_value = std::get_if<Text>(&value)) {
+      return text_cell(std::get_if<Text>(&expected), *text_value, film);
     }
     const auto before = number_of(expected);
     const auto own = number_of(value);
@@ -239,20 +240,38 @@ std::string keys_of(const std::vector<Heading>& headings, const Row& row) {
   return out.take();
 }
 
-// For each new row the position of the old one that it was, or nothing.
+bool same_keys(const std::vector<Heading>& headings, const Row& a, const Row& b) {
+  for (std::size_t i = 0; i < headings.size(); ++i) {
+    if (headings[i].kind == Kind::key && !same(a[i], b[i])) return false;
+  }
+  return true;
+}
+
+// For each new row the position of the old one that it was, or nothing. Servers tell rows in much
+// the same order every time: what agrees from the first on, and up to the last, is not looked up.
 std::vector<std::optional<std::size_t>> match(const Picture& previous,
                                               const std::vector<Row>& rows) {
+  const auto& old = previous.rows;
+  const auto& headings = previous.headings;
+  std::vector<std::optional<std::size_t>> out(rows.size());
+  std::size_t first = 0;
+  const auto most = std::min(old.size(), rows.size());
+  for (; first < most && same_keys(headings, old[first], rows[first]); ++first) out[first] = first;
+  std::size_t last = 0;
+  for (; last < most - first; ++last) {
+    const auto was = old.size() - 1 - last, is = rows.size() - 1 - last;
+    if (!same_keys(headings, old[was], rows[is])) break;
+    out[is] = was;
+  }
   std::unordered_map<std::string, std::vector<std::size_t>> waiting;
   // Backwards, so that the first is the last of its list.
-  for (std::size_t i = previous.rows.size(); i-- > 0;) {
-    waiting[keys_of(previous.headings, previous.rows[i])].push_back(i);
+  for (std::size_t i = old.size() - last; i-- > first;) {
+    waiting[keys_of(headings, old[i])].push_back(i);
   }
-  std::vector<std::optional<std::size_t>> out;
-  for (const auto& row : rows) {
-    const auto found = waiting.find(keys_of(previous.headings, row));
-    auto& was = out.emplace_back();
+  for (std::size_t i = first; i < rows.size() - last; ++i) {
+    const auto found = waiting.find(keys_of(headings, rows[i]));
     if (found == waiting.end() || found->second.empty()) continue;
-    was = found->second.back();
+    out[i] = found->second.back();
     found->second.pop_back();
   }
   return out;
@@ -430,7 +449,7 @@ class Reader {
         return std::bit_cast<double>(bits);
       }
       case Form::text:
-        return text_cell(std::get_if<std::string>(&expected), value, film);
+        return text_cell(std::get_if<Text>(&expected), value, film);
       default:
         return value_of(form, unzigzag(value));
     }
@@ -446,7 +465,7 @@ class Reader {
   }
 
  private:
-  std::string text_cell(const std::string* before, std::uint64_t what, Picture& film) {
+  Text text_cell(const Text* before, std::uint64_t what, Picture& film) {
     const auto which = what >> 1U;
     if ((what & 1U) != 0) {
       if (which >= film.texts.size()) throw Malformed{};
@@ -457,10 +476,11 @@ class Reader {
     if (which + rest.size() > kMostText) throw Malformed{};
     std::string out;
     out.reserve(which + rest.size());
-    if (before != nullptr) out.append(*before, 0, which);
+    if (before != nullptr) out.append(before->view(), 0, which);
     out.append(rest);
-    remember(film, out);
-    return out;
+    const Text text(out);
+    remember(film, text);
+    return text;
   }
 
   std::string_view left_;

@@ -35,7 +35,7 @@ struct Picture {
 
   // Texts that lately came in this film: such a one costs two bytes when it comes again, as the
   // statements of short transactions do. For frame.cpp alone.
-  std::vector<std::string> texts;
+  std::vector<Text> texts;
   std::size_t next_text = 0;  // whose place the next one takes
 
   // The position of a column, or -1.

@@ -211,11 +211,11 @@ awaitable<Plan> Monitor::find_plan(std::string queryid, std::string database, st
       return;
     }
     for (const auto& row : picture.rows) {
-      const auto* own = std::get_if<std::string>(&row[id]);
-      const auto* found = std::get_if<std::string>(&row[text]);
-      if (own == nullptr || *own != queryid || found == nullptr) continue;
+      const auto* own = std::get_if<Text>(&row[id]);
+      const auto* found = std::get_if<Text>(&row[text]);
+      if (own == nullptr || own->view() != queryid || found == nullptr) continue;
       where = source;
-      statement = *found;
+      statement = found->string();
     }
   });
   if (statement.empty()) co_return Plan{.why_not = "no such statement has been read there"};
@@ -274,8 +274,8 @@ void Monitor::complain(const Reading& reading) {
 
 void Monitor::judge(const Sample& sample) {
   const auto moment = now();
-  const auto conditions = evaluator_.take(sample, moment.steady);
-  changed_ |= !book_.observe(sample.source, conditions, moment).empty();
+  const auto judgement = evaluator_.take(sample, moment.steady);
+  changed_ |= !book_.observe(sample.source, judgement, moment).empty();
 }
 
 // Stores what is to be told, and how the alerts stand, in one step: it is told then, whatever
@@ -399,8 +399,8 @@ StatementNames Monitor::names() const {
   history_.present([&](const Source& source, Timestamp, std::int64_t, const Picture& picture) {
     if (source.collector != collector.name) return;
     for (const auto& row : picture.rows) {
-      const auto* text = std::get_if<std::string>(&row[query]);
-      const auto* id = std::get_if<std::string>(&row[queryid]);
+      const auto* text = std::get_if<Text>(&row[query]);
+      const auto* id = std::get_if<Text>(&row[queryid]);
       const auto* count = std::get_if<std::int64_t>(&row[calls]);
       if (text != nullptr && id != nullptr && count != nullptr) out.add(*text, *id, *count);
     }

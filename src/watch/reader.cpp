@@ -24,7 +24,9 @@ std::int64_t in_milliseconds(Duration time) {
       1, std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
 }
 
-Value value_of(const pg::Row& row, int column, pg::Oid type) {
+// `above` is what the row before has there, or null: neighbours often say the same, the schema for
+// instance, and share it then.
+Value value_of(const pg::Row& row, int column, pg::Oid type, const Value* above) {
   if (row.is_null(column)) return {};
   switch (type) {
     case pg::oid::kInt8:
@@ -39,8 +41,12 @@ Value value_of(const pg::Row& row, int column, pg::Oid type) {
     case pg::oid::kBool:
       return std::int64_t{row.get<bool>(column) ? 1 : 0};
     default:
-      return row.get<std::string>(column);
+      break;
   }
+  const auto text = row.get<std::string_view>(column);
+  const auto* same = above == nullptr ? nullptr : std::get_if<Text>(above);
+  if (same != nullptr && same->view() == text) return *same;
+  return Text(text);
 }
 
 std::optional<int> position(const pg::Rows& rows, std::string_view name) {
@@ -80,7 +86,8 @@ Answer answer_of(const Collector& collector, const pg::Rows& rows) {
     Row values;
     values.reserve(places.size());
     for (const auto& place : places) {
-      values.push_back(place ? value_of(row, *place, rows.column_type(*place)) : Value{});
+      const auto* above = out.rows.empty() ? nullptr : &out.rows.back()[values.size()];
+      values.push_back(place ? value_of(row, *place, rows.column_type(*place), above) : Value{});
     }
     out.rows.push_back(std::move(values));
     out.texts_of.push_back(text_of && !row.is_null(*text_of)
@@ -99,7 +106,7 @@ void fill_in_tree(const Collector& collector, std::vector<Row>& rows) {
   std::vector<Waiting> waiting;
   for (const auto& row : rows) {
     Waiting one{.pid = std::get<std::int64_t>(row[pid])};
-    std::string_view pids = std::get<std::string>(row[blocked_by]);
+    std::string_view pids = std::get<Text>(row[blocked_by]);
     while (!pids.empty()) {
       const auto comma = pids.find(',');
       one.blocked_by.push_back(std::stoll(std::string(pids.substr(0, comma))));

@@ -15,10 +15,10 @@ namespace {
 
 using Node = TomlNode;
 
-constexpr std::array<std::string_view, 20> kKeys{
+constexpr std::array<std::string_view, 21> kKeys{
     "name",  "collector", "severity",   "family",   "where", "value",      "above",
     "below", "clear",     "when",       "until",    "for",   "once_value", "once_when",
-    "why",   "summary",   "everywhere", "inhibits", "mend",  "labels"};
+    "why",   "summary",   "everywhere", "inhibits", "mend",  "labels",     "replicated"};
 // The ways to say when a rule fires; one who gives another takes none of the old.
 constexpr std::array<std::string_view, 5> kThreshold{"above", "below", "clear", "when", "until"};
 // What changes what a rule fires for, so that the proof of the old one proves nothing.
@@ -74,6 +74,10 @@ class RuleReader {
       if (!rule.inhibits_node) fail("inhibits", "there is only \"node\"");
     }
     rule.everywhere = boolean("everywhere");
+    rule.replicated = boolean("replicated");
+    if (rule.everywhere && rule.replicated) {
+      fail("replicated", "what has to hold everywhere is no node's");
+    }
     read_labels(rule);
     if (const auto* node = text("why")) rule.why = node->text;
     rule.summary = words("summary", Template::Use::prose);

@@ -58,6 +58,8 @@ struct Rule {
   // It holds only where it does on every node that has the row: an index is unused where no node
   // uses it.
   bool everywhere = false;
+  // It looks at what a replica has from its primary: said once, of the primary.
+  bool replicated = false;
   std::map<std::string, std::string> labels;
   Template summary;
   std::string why;

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "watch/text.h"
 
 namespace lyceum::watch {
 
 // One cell of a sample. Nothing: the server said NULL, or has no such column in its version. A
 // boolean is 0 or 1; a time is seconds since 1970; a duration is seconds unless the name ends in a
 // unit.
-using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
+using Value = std::variant<std::monostate, std::int64_t, double, Text>;
 using Row = std::vector<Value>;
 
 // What a column of a collector's rows is.

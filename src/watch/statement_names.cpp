@@ -28,8 +28,8 @@ void StatementNames::put_into(Sample& client_statements) const {
   const auto name = static_cast<std::size_t>(collector->position("name"));
   const auto queryid = static_cast<std::size_t>(collector->position("queryid"));
   for (auto& row : client_statements.rows) {
-    const auto* own = std::get_if<std::string>(&row.at(name));
-    const auto found = own == nullptr ? calls_.end() : calls_.find(*own);
+    const auto* own = std::get_if<Text>(&row.at(name));
+    const auto found = own == nullptr ? calls_.end() : calls_.find(own->view());
     if (found == calls_.end()) continue;
     const auto most =
         std::max_element(found->second.begin(), found->second.end(),

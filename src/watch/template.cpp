@@ -194,10 +194,10 @@ std::optional<std::string> Template::show(const Value& value, Format format) {
   const auto* const integer = std::get_if<std::int64_t>(&value);
   if (integer != nullptr) number = static_cast<double>(*integer);
   if (const auto* real = std::get_if<double>(&value)) number = *real;
-  const auto* const text = std::get_if<std::string>(&value);
+  const auto* const text = std::get_if<Text>(&value);
   if (!number && text == nullptr) return std::nullopt;
   const auto words = [&] {
-    if (text != nullptr) return *text;
+    if (text != nullptr) return text->string();
     return integer != nullptr ? std::to_string(*integer) : plain_words(*number);
   };
   if (number && !std::isfinite(*number)) return std::nullopt;

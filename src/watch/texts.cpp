@@ -4,7 +4,7 @@
 
 namespace lyceum::watch {
 
-const std::string* Texts::find(std::int64_t key) const {
+const Text* Texts::find(std::int64_t key) const {
   const auto found = texts_.find(key);
   return found == texts_.end() || !found->second.text ? nullptr : &*found->second.text;
 }
@@ -26,7 +26,7 @@ std::vector<std::int64_t> Texts::wanted(const std::vector<std::int64_t>& keys,
   return out;
 }
 
-void Texts::put(std::int64_t key, std::optional<std::string> text, SteadyTime now) {
+void Texts::put(std::int64_t key, std::optional<Text> text, SteadyTime now) {
   texts_[key] = {std::move(text), now};
 }
 

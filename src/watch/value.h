@@ -20,7 +20,7 @@ namespace lyceum::watch {
 
 // As a label has it: whole numbers without a point, nothing for what is missing.
 [[nodiscard]] inline std::string text_of(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* text = std::get_if<Text>(&value)) return text->string();
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return std::to_string(*integer);
   if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
   return {};

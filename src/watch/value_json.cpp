@@ -8,7 +8,7 @@ std::int64_t milliseconds(Timestamp at) {
   return std::chrono::floor<std::chrono::milliseconds>(at).time_since_epoch().count();
 }
 
-std::string valid_utf8(const std::string& text) {
+std::string valid_utf8(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
@@ -25,7 +25,7 @@ std::string valid_utf8(const std::string& text) {
       const unsigned char most = k > 1 ? 0xbf : lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
       good = next >= least && next <= most;
     }
-    out += good ? std::string_view(text).substr(i, size) : std::string_view("\xef\xbf\xbd");
+    out += good ? text.substr(i, size) : std::string_view("\xef\xbf\xbd");
     i += good ? size : 1;
   }
   return out;
@@ -36,8 +36,7 @@ boost::json::value json_of(const Value& value) {
   if (const auto* real = std::get_if<double>(&value)) {
     return std::isfinite(*real) ? boost::json::value(*real) : boost::json::value(nullptr);
   }
-  if (const auto* text = std::get_if<std::string>(&value))
-    return boost::json::value(valid_utf8(*text));
+  if (const auto* text = std::get_if<Text>(&value)) return boost::json::value(valid_utf8(*text));
   return nullptr;
 }
 

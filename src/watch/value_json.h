@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 #include <string>
+#include <string_view>
 
 #include "watch/sample.h"
 
@@ -12,7 +13,7 @@ namespace lyceum::watch {
 
 // The text with U+FFFD for every byte that is no UTF-8: what a server says in an encoding of its
 // own may be none, and JSON must be.
-[[nodiscard]] std::string valid_utf8(const std::string& text);
+[[nodiscard]] std::string valid_utf8(std::string_view text);
 
 // What JSON has no number for is null.
 [[nodiscard]] boost::json::value json_of(const Value& value);

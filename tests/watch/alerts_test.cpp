@@ -5,6 +5,7 @@
 #include <random>
 
 #include "watch/evaluate.h"
+#include "watch/row_of.h"
 
 namespace lyceum::watch {
 namespace {
@@ -13,6 +14,7 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 // Two rules of one family, one that says a node is dead, and the book with a clock.
 class Book : public testing::Test {
@@ -363,7 +365,7 @@ why = "w"
   }
   // What the rule measures now; nothing where it is not known.
   std::optional<double> measured(const Sample& sample) {
-    const auto found = evaluator.take(sample, now.steady);
+    const auto found = evaluator.take(sample, now.steady).conditions;
     return found.empty() || !found[0].known ? std::nullopt : found[0].value;
   }
   std::shared_ptr<const RuleSet> rules = made_rules();
@@ -379,7 +381,7 @@ TEST_F(Remembered, WhatWasReadBeforeThisProcessBeganCounts) {
   // An hour ago it was 2000.
   EXPECT_EQ(measured(wal(8000)), 6000);
   Evaluator fresh(rules);
-  const auto found = fresh.take(wal(8000), now.steady);
+  const auto found = fresh.take(wal(8000), now.steady).conditions;
   EXPECT_TRUE(found.empty() || !found[0].known) << "without a past nothing is known";
 }
 
@@ -460,6 +462,143 @@ why = "w"
   EXPECT_THAT(verdicts(one_unused, *rules).found, IsEmpty());
   const std::vector<Sample> both_unused{sample("replica", 0), sample("primary", 0)};
   EXPECT_EQ(verdicts(both_unused, *rules).found.size(), 1U);
+}
+
+// A primary, its replica, and a rule on what both have.
+class Replicated : public ::testing::Test {
+ protected:
+  static std::shared_ptr<const RuleSet> made() {
+    const std::vector<RuleFile> files{{.name = "made.toml", .text = R"(
+[[rule]]
+name = "sequence"
+collector = "sequences"
+replicated = true
+value = "used"
+above = 0.9
+summary = "{value}"
+why = "w"
+[[rule]]
+name = "busy"
+collector = "sequences"
+value = "used"
+above = 0.5
+summary = "{value}"
+why = "w"
+)"}};
+    auto loaded = load_rules(files);
+    if (loaded.has_error()) throw Exception(loaded.error());
+    return std::make_shared<const RuleSet>(std::move(*loaded));
+  }
+  void take(const Sample& sample) {
+    now.steady += 1min;
+    now.wall += 1min;
+    for (const auto& change : book.observe(sample.source, evaluator.take(sample), now)) {
+      changes.push_back(fmt::format("{} {} {}", change.alert.rule, change.alert.node,
+                                    name_of(change.alert.state)));
+    }
+  }
+  void role(const std::string& node, bool recovering) {
+    Sample out{.source = {.collector = "server", .node = node}, .at = now.wall, .epoch = 1};
+    const auto* collector = find_collector("server");
+    out.rows.push_back(
+        RowOf(*collector).set("in_recovery", std::int64_t{recovering ? 1 : 0}).take());
+    take(out);
+  }
+  void used(const std::string& node, std::optional<double> share) {
+    Sample out{.source = {.collector = "sequences", .node = node, .database = "d"},
+               .at = now.wall,
+               .epoch = 1};
+    if (share) {
+      out.rows.push_back(RowOf(*find_collector("sequences"))
+                             .set("schemaname", "s")
+                             .set("sequencename", "q")
+                             .set("used", *share)
+                             .take());
+    }
+    take(out);
+  }
+  std::vector<std::string> told() { return std::exchange(changes, {}); }
+
+  Evaluator evaluator{made()};
+  AlertBook book;
+  Moment now{.steady = SteadyTime(1h), .wall = Timestamp(1'800'000'000s)};
+  std::vector<std::string> changes;
+};
+
+TEST_F(Replicated, IsSaidOnceOfThePrimary) {
+  role("replica", true);
+  role("primary", false);
+  for (int i = 0; i < 4; ++i) {
+    used("replica", 0.96);
+    used("primary", 0.95);
+  }
+  // What is not replicated is each node's own.
+  EXPECT_THAT(told(), UnorderedElementsAre("sequence primary firing", "busy primary firing",
+                                           "busy replica firing"));
+  used("replica", 0.1);
+  EXPECT_THAT(told(), ElementsAre("busy replica resolved")) << "a replica that lags ends nothing";
+  used("primary", 0.1);
+  EXPECT_THAT(told(), UnorderedElementsAre("sequence primary resolved", "busy primary resolved"));
+  EXPECT_THAT(book.alerts(), IsEmpty());
+}
+
+TEST_F(Replicated, AReplicaSpeaksForAPrimaryThatIsAway) {
+  role("replica", true);
+  role("primary", false);
+  used("primary", 0.95);
+  used("replica", 0.95);
+  told();
+  // Nothing is read of the primary any more.
+  for (int i = 0; i < 20; ++i) used("replica", 0.95);
+  EXPECT_THAT(told(), IsEmpty());
+  for (const auto& alert : book.alerts()) {
+    if (alert.rule == "sequence") {
+      EXPECT_EQ(alert.node, "primary");
+      EXPECT_EQ(alert.state, AlertState::firing);
+      EXPECT_FALSE(alert.stale);
+    }
+  }
+  // Another thing goes wrong meanwhile, and this one does no more.
+  used("replica", std::nullopt);
+  EXPECT_THAT(told(), UnorderedElementsAre("sequence primary resolved", "busy replica resolved"));
+  used("replica", 0.97);
+  EXPECT_THAT(told(), UnorderedElementsAre("sequence primary firing", "busy replica firing"));
+  // The primary comes back, and it is its word again.
+  used("primary", 0.97);
+  used("replica", 0.2);
+  EXPECT_THAT(told(), ElementsAre("busy replica resolved"));
+}
+
+TEST_F(Replicated, WhoIsPromotedSpeaksForItself) {
+  role("old", false);
+  role("new", true);
+  used("old", 0.95);
+  told();
+  role("new", false);
+  used("new", 0.95);
+  EXPECT_THAT(told(), UnorderedElementsAre("sequence new firing", "busy new firing"));
+  // The old one comes back as a replica, and has nothing to say of its own.
+  role("old", true);
+  used("old", 0.95);
+  EXPECT_THAT(told(), ElementsAre("sequence old resolved"));
+}
+
+TEST_F(Replicated, SurvivesARestart) {
+  role("replica", true);
+  role("primary", false);
+  used("primary", 0.95);
+  AlertBook again;
+  ASSERT_TRUE(again.restore(book.save(now), now).has_value());
+  book = again;
+  evaluator = Evaluator(made());
+  told();
+  role("replica", true);
+  role("primary", false);
+  used("replica", 0.95);
+  used("primary", 0.95);
+  EXPECT_THAT(told(), ElementsAre("busy replica firing"));
+  used("primary", std::nullopt);
+  EXPECT_THAT(told(), UnorderedElementsAre("sequence primary resolved", "busy primary resolved"));
 }
 
 TEST(Verdicts, JudgeOneSampleWorstFirstAndSayWhatTheyCannot) {

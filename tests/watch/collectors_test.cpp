@@ -11,7 +11,7 @@ namespace {
 
 bool fits(const Column& column, const Value& value) {
   if (std::holds_alternative<std::monostate>(value)) return column.kind != Kind::key;
-  const bool words = std::holds_alternative<std::string>(value);
+  const bool words = std::holds_alternative<Text>(value);
   if (column.kind == Kind::text) return words;
   return column.kind == Kind::key || !words;
 }
@@ -30,9 +30,11 @@ void hold(const Reading& reading) {
       EXPECT_TRUE(fits(collector.columns[i], row[i]))
           << collector.name << "." << collector.columns[i].name;
       if (collector.columns[i].kind != Kind::key) continue;
-      const auto* words = std::get_if<std::string>(&row[i]);
+      const auto* words = std::get_if<Text>(&row[i]);
       const auto* whole = std::get_if<std::int64_t>(&row[i]);
-      key.push_back(words != nullptr ? *words : whole != nullptr ? std::to_string(*whole) : "");
+      key.push_back(words != nullptr   ? words->string()
+                    : whole != nullptr ? std::to_string(*whole)
+                                       : "");
     }
     if (!key.empty()) {
       EXPECT_TRUE(keys.insert(key).second) << collector.name << ": two rows of one key";
@@ -187,8 +189,8 @@ class CollectorsTest : public ::testing::Test {
         bool same = false;
         if (std::holds_alternative<std::monostate>(value)) {
           same = line[i] == kNull;
-        } else if (const auto* words = std::get_if<std::string>(&value)) {
-          same = line[i] == *words;
+        } else if (const auto* words = std::get_if<Text>(&value)) {
+          same = line[i] == words->view();
         } else {
           same = line[i] != kNull &&
                  std::abs(number(reading, *found->second, columns[i]) - std::stod(line[i])) < 0.01;

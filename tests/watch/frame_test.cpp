@@ -23,7 +23,7 @@ std::string text_of(const Value& value) {
     case 2:
       return "d" + std::to_string(std::bit_cast<std::uint64_t>(std::get<double>(value)));
     case 3:
-      return "s" + std::get<std::string>(value);
+      return "s" + std::get<Text>(value).string();
     default:
       return "-";
   }
@@ -245,7 +245,7 @@ TEST(Frame, WhatDoesNotChangeCostsNothingAndNorDoesWhatAgesAlike) {
   EXPECT_LE(size_of(rows, one_more, headings), 10U);
   // A new row with the text of its neighbour costs what is new in it.
   one_more.push_back(one_more.back());
-  std::get<std::string>(one_more.back()[1]) += "_index";
+  one_more.back()[1] = std::get<Text>(one_more.back()[1]).string() + "_index";
   EXPECT_LE(size_of(rows, one_more, headings), 64U);
 }
 

@@ -49,7 +49,7 @@ inline double number(const Reading& reading, const Row& row, std::string_view co
 }
 inline std::string text(const Reading& reading, const Row& row, std::string_view column) {
   const auto& value = cell(reading, row, column);
-  if (const auto* words = std::get_if<std::string>(&value)) return *words;
+  if (const auto* words = std::get_if<Text>(&value)) return words->string();
   if (is_null(reading, row, column)) return std::string(kNull);
   ADD_FAILURE() << column << " is no text";
   return "";
