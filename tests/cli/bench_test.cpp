@@ -12,7 +12,8 @@ namespace {
 
 std::map<std::string, boost::json::object> rows_of(const testing::ProcessResult& result) {
   std::map<std::string, boost::json::object> out;
-  for (const auto& row : json_of(result).at("rows").as_array()) {
+  const auto document = json_of(result);
+  for (const auto& row : document.at("rows").as_array()) {
     out.emplace(row.at("id").as_string(), row.as_object());
   }
   return out;

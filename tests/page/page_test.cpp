@@ -138,7 +138,7 @@ class Page : public ::testing::Test {
     const auto found = document("/v1/admin/verdicts");
     std::size_t count = 0;
     if (!found.as_object().contains("verdicts")) return 0;
-    for (const auto& one : found.at("verdicts").as_array()) count += one.at("rule") == rule;
+    for (const auto& one : found.at("verdicts").as_array()) count += one.at("rule").as_string() == std::string_view(rule);
     return count;
   }
   // The nodes that a rule's alerts that fire are of.
@@ -147,7 +147,7 @@ class Page : public ::testing::Test {
     const auto found = document("/v1/admin/alerts");
     if (!found.as_object().contains("alerts")) return out;
     for (const auto& one : found.at("alerts").as_array()) {
-      if (one.at("rule") == rule && one.at("state") == "firing") {
+      if (one.at("rule").as_string() == std::string_view(rule) && one.at("state") == "firing") {
         out.emplace_back(one.at("labels").at("node").as_string());
       }
     }
