@@ -138,7 +138,8 @@ class Page : public ::testing::Test {
     const auto found = document("/v1/admin/verdicts");
     std::size_t count = 0;
     if (!found.as_object().contains("verdicts")) return 0;
-    for (const auto& one : found.at("verdicts").as_array()) count += one.at("rule").as_string() == std::string_view(rule);
+    for (const auto& one : found.at("verdicts").as_array())
+      count += one.at("rule").as_string() == std::string_view(rule);
     return count;
   }
   // The nodes that a rule's alerts that fire are of.
