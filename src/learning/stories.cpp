@@ -112,7 +112,7 @@ awaitable<Result<std::int64_t>> count(const Scope& scope, const StoriesRequest& 
 // at the first.
 awaitable<Result<std::int64_t>> found_in_all(const Scope& scope, const StoriesRequest& request,
                                              const pg::Rows& rows) {
-  if (rows.size() > 0) co_return rows[0].get<std::int64_t>(rows.column("total_count"));
+  if (!rows.empty()) co_return rows[0].get<std::int64_t>(rows.column("total_count"));
   if (!request.cursor && request.offset == 0) co_return 0;
   co_return co_await count(scope, request);
 }
