@@ -1,5 +1,7 @@
 #include "cli/bench_search_words.h"
 
+#include <algorithm>
+
 namespace lyceum::cli {
 namespace {
 
@@ -11,13 +13,13 @@ constexpr Statement kWords{"", R"(
 WITH written AS (
   SELECT word, tsvector_to_array(to_tsvector('english', word)) AS stems
   FROM ts_stat($$SELECT to_tsvector('simple', title || ' ' || content) FROM public.stories
-                 WHERE published AND abs(hashtext(id::text)) % 50 = 0$$)
+                 WHERE published AND abs(hashtext(id::text)) % (SELECT greatest(1, count(*) / 400) FROM public.stories) = 0$$)
   WHERE word ~ '^[a-z]{3,}$'
 ), stems AS (
   SELECT word AS stem, ndoc::float8 / (SELECT count(*) FROM public.stories
-                                      WHERE published AND abs(hashtext(id::text)) % 50 = 0) AS share
+                                      WHERE published AND abs(hashtext(id::text)) % (SELECT greatest(1, count(*) / 400) FROM public.stories) = 0) AS share
   FROM ts_stat($$SELECT to_tsvector('english', title || ' ' || content) FROM public.stories
-                 WHERE published AND abs(hashtext(id::text)) % 50 = 0$$)
+                 WHERE published AND abs(hashtext(id::text)) % (SELECT greatest(1, count(*) / 400) FROM public.stories) = 0$$)
 ), kinds AS (
   SELECT min(w.word) AS word,
          CASE WHEN s.share < 0.01 THEN 0 WHEN s.share <= 0.1 THEN 1 ELSE 2 END AS kind
@@ -34,10 +36,11 @@ SELECT word, kind FROM ranked WHERE place <= $1::integer ORDER BY kind, place)",
 
 std::vector<std::string> SearchWords::mixed() const {
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < rare.size(); ++i) {
-    out.push_back(rare[i]);
-    out.push_back(medium[i % medium.size()]);
-    out.push_back(common[i % common.size()]);
+  const auto most = std::max({rare.size(), medium.size(), common.size()});
+  for (std::size_t i = 0; i < most; ++i) {
+    for (const auto* kind : {&rare, &medium, &common}) {
+      if (!kind->empty()) out.push_back((*kind)[i % kind->size()]);
+    }
   }
   return out;
 }
@@ -51,9 +54,9 @@ awaitable<Result<SearchWords>> search_words(pg::Connection& connection, int coun
     auto& words = kind == 0 ? out.rare : kind == 1 ? out.medium : out.common;
     words.push_back(row.get<std::string>(0));
   }
-  if (out.rare.empty() || out.medium.empty() || out.common.empty()) {
+  if (out.mixed().empty()) {
     co_return Error{.code = ErrorCode::kInternal,
-                    .message = "the stories have too few words to search for"};
+                    .message = "the stories have no words to search for"};
   }
   co_return out;
 }
