@@ -189,15 +189,10 @@ std::string without_passwords(std::string_view statement) {
     }
     auto end = quote + 1;
     while (end < statement.size()) {
-      if (escapes && statement[end] == '\\') {
-        end += 2;
-      } else if (statement[end] != '\'') {
-        ++end;
-      } else if (end + 1 < statement.size() && statement[end + 1] == '\'') {
-        end += 2;
-      } else {
-        break;
-      }
+      const bool quoted = statement[end] == '\'';
+      const bool doubled = quoted && end + 1 < statement.size() && statement[end + 1] == '\'';
+      if (quoted && !doubled) break;
+      end += doubled || (escapes && statement[end] == '\\') ? 2 : 1;
     }
     out += " '***'";
     at = std::min(end + 1, statement.size());

@@ -184,11 +184,11 @@ Value share(std::optional<double> part, std::optional<double> other) {
   return part && other && *part + *other > 0 ? Value(*part / (*part + *other)) : Value();
 }
 
-std::vector<std::string_view> parts(std::string_view text, char by) {
-  std::vector<std::string_view> out;
+std::vector<std::string> parts(std::string_view text, char by) {
+  std::vector<std::string> out;
   while (!text.empty()) {
     const auto end = std::min(text.find(by), text.size());
-    if (end > 0) out.push_back(text.substr(0, end));
+    if (end > 0) out.emplace_back(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return out;
@@ -211,7 +211,7 @@ Session session_of(const NodeReadings& node, const Seen& look) {
   out.idle = state == "idle" || state.empty();
   out.order = state == "active" ? 0 : state.starts_with("idle in transaction") ? 1 : 2;
   out.seconds = look.number("seconds").value_or(0);
-  for (const auto pid : parts(look.text("blocked_by"), ',')) out.blocked_by.emplace_back(pid);
+  out.blocked_by = parts(look.text("blocked_by"), ',');
   const auto query = without_passwords(look.text("query"));
   const bool client =
       look.text("backend_type").empty() || look.text("backend_type") == "client backend";
