@@ -15,6 +15,11 @@ export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:external_symbolizer
 
 without_aslr=()
 if [[ $preset != release ]]; then
+  # What a sanitizer has nothing to say of runs in the release build alone: sizes of files and memory,
+  # the browser, simulations of many servers, and what starts the program a hundred times.
+  GTEST_FILTER='-Page.*:*TheMonitorOfTwentyNodes*:*TakesLessThan*:Nodes/Simulated.*/32'
+  GTEST_FILTER+=':Nodes/Simulated.*/64:Documents.EveryCommandLineRuns:Config.NoPasswordIsEverShown'
+  export GTEST_FILTER
   # The sanitizers want their shadow memory at fixed addresses, which a kernel that randomizes more
   # bits than they reckon with (vm.mmap_rnd_bits) may have taken. A container may forbid to ask.
   if setarch --addr-no-randomize true 2>/dev/null; then

@@ -59,11 +59,6 @@ enabled = false
 class Page : public ::testing::Test {
  protected:
   void SetUp() override {
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    GTEST_SKIP() << "the page is the same, and the browser's clock is not slower";
-#endif
-#endif
     const auto url = primary().url();
     const auto migrated = cli_test::run_lyceum({"migrate", "--database-url", url}, {});
     ASSERT_EQ(migrated.exit_status, 0) << migrated.err;
