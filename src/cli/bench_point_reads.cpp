@@ -16,6 +16,7 @@
 #include "local/process.h"
 #include "pg/waiter.h"
 #include "pool/pool.h"
+#include "sql/statements.h"
 
 namespace lyceum::cli {
 namespace {
@@ -27,9 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kPoints = 100'000;
 constexpr int kInFlight = 64;
 constexpr int kLanes = 4;
-constexpr Statement kPointRead{
-    "bench.point_read", "select id, email, time_zone, created_at from bench_points where id = $1",
-    Access::read};
 constexpr std::string_view kMakePoints =
     "drop table if exists bench_points;"
     "create table bench_points as select row_number() over (order by id)::int4 as id, email, "
@@ -75,7 +73,7 @@ Result<Side> through_pool(const Stage& stage, double seconds, int points) {
             while (Clock::now() < end) {
               const auto id =
                   static_cast<std::int32_t>(1 + random() % static_cast<unsigned>(points));
-              auto found = co_await pool.execute(kPointRead, pg::Params(id));
+              auto found = co_await pool.execute(sql::bench::point_read, pg::Params(id));
               if (found.has_error()) {
                 failure = found.error();
                 break;
@@ -105,7 +103,7 @@ class RawPipeline {
       if (PQstatus(connection.get()) != CONNECTION_OK) {
         throw Exception({.code = ErrorCode::kConnect, .message = PQerrorMessage(connection.get())});
       }
-      const std::string text(kPointRead.text);
+      const std::string text(sql::bench::point_read.text);
       constexpr Oid kInt4 = 23;
       PQclear(PQprepare(connection.get(), "p", text.c_str(), 1, &kInt4));
       PQsetnonblocking(connection.get(), 1);
